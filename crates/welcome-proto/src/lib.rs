@@ -1,0 +1,33 @@
+//! What travels between the router's agent, the directory server, third-party clients and stations.
+//!
+//! Types with their JSON form, and three small text formats: server-sent events ([`sse`]), problem
+//! documents ([`problem`]) and request signatures ([`signature`]). Bytes come in, checked values go out; this
+//! crate never opens a socket and never reads a clock.
+//!
+//! | from → to | path | types |
+//! |---|---|---|
+//! | router → server | `/v1/enrol` | [`enrol::EnrolRequest`], [`enrol::EnrolReply`] |
+//! | router → server | `/v1/routers/{router}/announce` | [`announce::Announce`] |
+//! | server → router | `/v1/routers/{router}/events` | [`offer::OffersPush`] by [`sse`] |
+//! | router → server | `/v1/routers/{router}/reports` | [`report::ReportBatch`] |
+//! | client → server | `/v1/lookup/…` | [`lookup::BssidQuery`], [`lookup::Listing`] |
+//! | station → router | `/.well-known/welcome`, `/welcome/v1/…` | [`lan`] |
+//!
+//! # What stays compatible
+//! The version stands in the path. Within one version members are only added, receivers ignore members they do not
+//! know, and a member that is left out has the default its documentation names.
+
+pub mod announce;
+pub mod enrol;
+pub mod ids;
+pub mod lan;
+pub mod lookup;
+pub mod offer;
+pub mod problem;
+pub mod report;
+pub mod secret;
+pub mod signature;
+pub mod sse;
+
+pub use ids::{AreaId, BatchId, Bssid, IdError, Mac, NetworkId, OfferId, RouterId, Ssid};
+pub use secret::Secret;
