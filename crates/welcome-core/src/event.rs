@@ -1,0 +1,123 @@
+//! What may happen.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use welcome_proto::announce::Security;
+use welcome_proto::lan::ShownOffer;
+use welcome_proto::offer::Offer;
+use welcome_proto::{Bssid, Mac, Ssid};
+
+use crate::now::Instant;
+use crate::rules::Rules;
+use crate::session::SessionId;
+
+/// One thing that happened; every input of the core is one of these.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The configuration was read, at the start or again.
+    Rules(Rules),
+    /// A BSS is on the air, or something about it changed.
+    BssUp(Bss),
+    /// The BSS on this interface is gone, or nobody can hear it any more (hostapd ended).
+    BssDown {
+        /// Its interface.
+        ifname: String,
+    },
+    /// A station is through: associated, and its key was accepted.
+    StationAuthorized {
+        /// Where.
+        ifname: String,
+        /// Who.
+        mac: Mac,
+        /// The `keyid` of its passphrase, if hostapd told one.
+        key: Option<String>,
+    },
+    /// A station left a BSS. Not the end of its visit if it is on another of our BSS.
+    StationLeft {
+        /// Where.
+        ifname: String,
+        /// Who.
+        mac: Mac,
+    },
+    /// Everybody who is on a BSS at this moment. Mends what lost events left wrong.
+    Stations {
+        /// Where.
+        ifname: String,
+        /// When the asking began: what happened to a station after that is newer than this.
+        asked: Instant,
+        /// All of them.
+        present: Vec<Present>,
+    },
+    /// A station has this address.
+    AddressLearned {
+        /// Who.
+        mac: Mac,
+        /// Its address; a station may have several.
+        ip: IpAddr,
+    },
+    /// This address belongs to nobody any more.
+    AddressLost {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// Somebody asked the portal from an address that is not known.
+    AddressWanted {
+        /// The address.
+        ip: IpAddr,
+    },
+    /// Offers were put before a guest's eyes.
+    Shown {
+        /// Whose eyes.
+        session: SessionId,
+        /// Which offers.
+        offers: Vec<ShownOffer>,
+    },
+    /// The server's offers, all of them.
+    ServerOffers(Vec<Offer>),
+    /// The link to the server changed.
+    ServerLink(ServerLink),
+    /// A deadline of [`crate::Agent::next_deadline`] has come.
+    Tick,
+}
+
+/// A BSS of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bss {
+    /// Its interface, e.g. `phy0-ap0`.
+    pub ifname: String,
+    /// Its address on the air.
+    pub bssid: Bssid,
+    /// The name it carries.
+    pub ssid: Ssid,
+    /// How stations join.
+    pub security: Security,
+    /// Frequency of the primary channel in MHz, if known.
+    pub freq: Option<u16>,
+}
+
+/// A station in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// Who.
+    pub mac: Mac,
+    /// The `keyid` of its passphrase, if hostapd told one.
+    pub key: Option<String>,
+    /// For how long, if hostapd told.
+    pub connected: Option<Duration>,
+}
+
+/// How the agent stands with its server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ServerLink {
+    /// No server is configured.
+    #[default]
+    None,
+    /// Not connected yet, or trying again.
+    Away {
+        /// Why, for a person: `connect to directory.example: connection refused`.
+        reason: String,
+    },
+    /// Announced, and listening for offers.
+    Connected,
+}

@@ -1,0 +1,27 @@
+//! Decisions of the agent: who is a guest, and what they are shown.
+//!
+//! [`Agent::handle`] takes an [`Event`] and the moment, and returns the [`Action`]s to perform. It has no socket,
+//! file, task, clock or random source; the same events at the same moments give the same actions.
+//!
+//! One event through the modules: [`event`] says what can happen; [`agent`] has one arm for each; [`rules`] tells whose
+//! key a station used; [`session`] keeps the visits (join, leave, roam, address, expiry); [`bss`] keeps our own
+//! radios and what to announce of them; [`decide`] chooses the offers of a visit; [`action`] is what comes out, and
+//! [`view`] the picture that the portal and the status show.
+
+pub mod action;
+pub mod agent;
+pub mod bss;
+pub mod decide;
+pub mod event;
+pub mod now;
+pub mod rules;
+pub mod session;
+pub mod view;
+
+pub use action::Action;
+pub use agent::Agent;
+pub use event::{Bss, Event, Present, ServerLink};
+pub use now::{Instant, Now};
+pub use rules::{AnnounceRules, Credential, CredentialRule, NetworkRules, Rules};
+pub use session::SessionId;
+pub use view::{NetworkView, OfferView, SessionView, View};

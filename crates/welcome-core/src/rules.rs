@@ -1,0 +1,107 @@
+//! The part of the configuration that decisions need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use welcome_proto::announce::Place;
+use welcome_proto::offer::Offer;
+use welcome_proto::{NetworkId, Secret};
+
+/// What the sharer wants. Checked before it comes here; the core takes it as it is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Rules {
+    /// The shared networks.
+    pub networks: BTreeMap<NetworkId, NetworkRules>,
+    /// The router's own offers.
+    pub offers: Vec<Offer>,
+}
+
+/// One shared network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkRules {
+    /// The access point interfaces whose stations belong to it, e.g. `wlan0` or `phy0-ap1`. No interface stands in
+    /// two networks.
+    pub ifnames: BTreeSet<String>,
+    /// How to tell a guest from the owner.
+    pub credential: CredentialRule,
+    /// What the directory may know; `None`: nothing, not even that the network is there.
+    pub announce: Option<AnnounceRules>,
+}
+
+/// How to tell a guest from the owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialRule {
+    /// The network is for guests alone: whoever joins is one. Works with every kind of protection.
+    Bss,
+    /// By the `keyid` of the passphrase (`wpa_psk_file`), which hostapd tells for WPA2.
+    Key {
+        /// Key ids of guests.
+        shared: BTreeSet<String>,
+        /// Key ids of the owner's devices.
+        owner: BTreeSet<String>,
+        /// Whether a key without an id, or with another one, counts as a guest's.
+        unknown_is_shared: bool,
+    },
+}
+
+impl CredentialRule {
+    /// Which credential a station used that came with `key`, as far as these rules can tell.
+    #[must_use]
+    pub fn classify(&self, key: Option<&str>) -> Credential {
+        match (self, key) {
+            (Self::Bss, _) => Credential::Shared,
+            (Self::Key { shared, .. }, Some(key)) if shared.contains(key) => Credential::Shared,
+            (Self::Key { owner, .. }, Some(key)) if owner.contains(key) => Credential::Owner,
+            (Self::Key { .. }, _) => Credential::Unknown,
+        }
+    }
+
+    /// Whether a station with this credential is greeted.
+    #[must_use]
+    pub fn greets(&self, credential: Credential) -> bool {
+        match (credential, self) {
+            (Credential::Shared, _) => true,
+            (Credential::Unknown, Self::Key { unknown_is_shared, .. }) => *unknown_is_shared,
+            (Credential::Owner | Credential::Unknown, _) => false,
+        }
+    }
+}
+
+/// Which key a station used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Credential {
+    /// The shared one: a guest.
+    Shared,
+    /// The owner's: left alone.
+    Owner,
+    /// Nobody can tell.
+    Unknown,
+}
+
+impl Credential {
+    /// The word of the documentation.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Owner => "owner",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What the directory may know of a network.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AnnounceRules {
+    /// The shared key, if the directory may hand it out.
+    pub key: Option<Secret>,
+    /// Where the network is.
+    pub place: Option<Place>,
+}
+
+impl Rules {
+    /// The network an interface belongs to.
+    #[must_use]
+    pub fn network_on(&self, ifname: &str) -> Option<(&NetworkId, &NetworkRules)> {
+        self.networks.iter().find(|(_, n)| n.ifnames.contains(ifname))
+    }
+}

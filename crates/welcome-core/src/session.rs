@@ -1,0 +1,361 @@
+//! Visits: join, leave, roam, address, expiry.
+//!
+//! A visit is one station on one network with one credential. Events make the table fast, snapshots make it true: what
+//! a snapshot says counts only for stations to whom nothing happened since it was asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use welcome_proto::offer::Sender;
+use welcome_proto::{Mac, NetworkId, OfferId};
+
+use crate::event::Present;
+use crate::now::Instant;
+use crate::rules::{Credential, Rules};
+use crate::view::SessionView;
+
+/// Leave and join within this time is no new visit: phones do it on their way through a house.
+const LINGER: Duration = Duration::from_secs(10);
+/// The same when it was the access point that went away: a restart of hostapd throws everybody out.
+const BSS_LINGER: Duration = Duration::from_secs(120);
+/// A station that a snapshot finds on the air for no longer than this has just come: its event was lost. Longer than
+/// the minute between snapshots.
+const FRESH: Duration = Duration::from_secs(90);
+/// hostapd tells the time since a join in whole seconds.
+const RESOLUTION: Duration = Duration::from_secs(1);
+/// The most visits kept. hostapd's own limit is 2007 stations a BSS.
+const MAX_SESSIONS: usize = 2048;
+/// The most addresses of one station; privacy extensions use several at a time.
+const MAX_ADDRESSES: usize = 8;
+
+/// Names a visit; never used twice while the agent runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u32);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {}", self.0)
+    }
+}
+
+/// One visit.
+#[derive(Debug)]
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// Who.
+    pub mac: Mac,
+    /// Where.
+    pub network: NetworkId,
+    /// The interface the station is, or was last, on.
+    pub ifname: String,
+    /// The `keyid` of its passphrase, if hostapd told one.
+    pub key: Option<String>,
+    /// What the rules make of the key.
+    pub credential: Credential,
+    /// Whether it is somebody to greet.
+    pub guest: bool,
+    /// Whether the station came while somebody was listening.
+    pub fresh: bool,
+    /// When the visit began.
+    pub since: Instant,
+    /// When the station last joined a BSS.
+    pub joined: Instant,
+    /// When the last event about the station was handled.
+    pub touched: Instant,
+    /// Until when the visit waits for the station to return; `None` while it is on the air.
+    pub away_until: Option<Instant>,
+    /// Its addresses.
+    pub addresses: Vec<IpAddr>,
+    /// How often each offer was shown.
+    pub shown: BTreeMap<(Sender, OfferId), u8>,
+    /// The picture of it, until it changes.
+    pub picture: Option<Arc<SessionView>>,
+}
+
+/// The table of visits.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    by_mac: BTreeMap<Mac, Session>,
+    by_ip: BTreeMap<IpAddr, Mac>,
+    last_id: u32,
+}
+
+/// What came of an input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Whether anything did.
+    pub any: bool,
+    /// The network of each guest's visit that began just now.
+    pub arrived: Vec<NetworkId>,
+    /// The network of each of these visits that ended. A visit that was found and not heard to begin is in neither.
+    pub left: Vec<NetworkId>,
+}
+
+impl Changes {
+    fn ended(&mut self, session: &Session) {
+        self.any = true;
+        if session.guest && session.fresh {
+            self.left.push(session.network.clone());
+        }
+    }
+}
+
+impl Sessions {
+    /// A station is through on `ifname`.
+    pub fn join(&mut self, now: Instant, rules: &Rules, ifname: &str, mac: Mac, key: Option<&str>) -> Changes {
+        let mut changes = Changes::default();
+        self.admit(now, rules, ifname, mac, key, now, true, &mut changes);
+        changes
+    }
+
+    /// A station left `ifname`. It counts only if it was there: a roam is a join on the new BSS and then, some
+    /// milliseconds later, a leave on the old one.
+    pub fn leave(&mut self, now: Instant, ifname: &str, mac: Mac) -> Changes {
+        let mut changes = Changes::default();
+        if let Some(session) = self.by_mac.get_mut(&mac).filter(|s| s.ifname == ifname) {
+            session.touched = now;
+            if session.away_until.is_none() {
+                session.away_until = Some(now + LINGER);
+                session.picture = None;
+                changes.any = true;
+            }
+        }
+        changes
+    }
+
+    /// The whole BSS went away.
+    pub fn bss_down(&mut self, now: Instant, ifname: &str) -> Changes {
+        let mut changes = Changes::default();
+        for session in self.by_mac.values_mut().filter(|s| s.ifname == ifname) {
+            // Also for those who left a moment ago: hostapd may tell each leave before it ends.
+            let until = Some(now + BSS_LINGER);
+            changes.any |= session.away_until != until;
+            session.away_until = until;
+            session.picture = None;
+        }
+        changes
+    }
+
+    /// Compares the table with everybody who was on `ifname` after `asked`.
+    pub fn snapshot(
+        &mut self,
+        now: Instant,
+        rules: &Rules,
+        ifname: &str,
+        asked: Instant,
+        present: &[Present],
+    ) -> Changes {
+        let mut changes = Changes::default();
+        let macs: BTreeSet<_> = present.iter().map(|p| p.mac).collect();
+        for Present { mac, key, connected } in present {
+            // Without a time it may have been there for days.
+            let joined = now.saturating_sub(connected.unwrap_or(Duration::MAX));
+            if self.by_mac.get(mac).is_none_or(|s| is_news(s, ifname, asked, joined)) {
+                let fresh = connected.is_some_and(|c| c <= FRESH);
+                self.admit(now, rules, ifname, *mac, key.as_deref(), joined, fresh, &mut changes);
+            }
+        }
+        for session in self.by_mac.values_mut() {
+            let here = session.ifname == ifname && session.away_until.is_none() && session.touched < asked;
+            if here && !macs.contains(&session.mac) {
+                session.away_until = Some(now + LINGER);
+                session.picture = None;
+                changes.any = true;
+            }
+        }
+        changes
+    }
+
+    /// Holds new rules against every visit. One that belongs elsewhere by them, or is a guest's and was not before,
+    /// ends; the next snapshot finds its station again.
+    pub fn apply(&mut self, rules: &Rules) -> Changes {
+        let mut changes = Changes { any: true, ..Changes::default() };
+        let mut no_longer = |_: &Mac, session: &mut Session| {
+            let Some((id, network)) = rules.network_on(&session.ifname) else { return true };
+            session.credential = network.credential.classify(session.key.as_deref());
+            session.picture = None;
+            *id != session.network || network.credential.greets(session.credential) != session.guest
+        };
+        let gone: Vec<_> = self.by_mac.extract_if(.., &mut no_longer).map(|(_, s)| s).collect();
+        for session in gone {
+            self.forget_addresses(&session);
+            changes.ended(&session);
+        }
+        changes
+    }
+
+    /// Ends the visits whose station did not return in time.
+    pub fn expire(&mut self, now: Instant) -> Changes {
+        let mut changes = Changes::default();
+        let is_over = |_: &Mac, s: &mut Session| s.away_until.is_some_and(|at| at <= now);
+        let over: Vec<_> = self.by_mac.extract_if(.., is_over).map(|(_, s)| s).collect();
+        for session in over {
+            self.forget_addresses(&session);
+            changes.ended(&session);
+        }
+        changes
+    }
+
+    /// When to call [`Self::expire`] next.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<(Instant, &'static str)> {
+        self.by_mac.values().filter_map(|s| s.away_until).min().map(|at| (at, "end a visit"))
+    }
+
+    /// A station has an address; whoever had it before has it no more. Whether that is news about a visit.
+    pub fn learn_address(&mut self, mac: Mac, ip: IpAddr) -> bool {
+        if self.by_ip.get(&ip) == Some(&mac) {
+            return false;
+        }
+        let lost = self.lose_address(ip);
+        let Some(session) = self.by_mac.get_mut(&mac) else { return lost };
+        if session.addresses.len() == MAX_ADDRESSES {
+            let oldest = session.addresses.remove(0);
+            self.by_ip.remove(&oldest);
+        }
+        session.addresses.push(ip);
+        session.picture = None;
+        self.by_ip.insert(ip, mac);
+        true
+    }
+
+    /// An address is nobody's any more. Whether it was somebody's.
+    pub fn lose_address(&mut self, ip: IpAddr) -> bool {
+        let Some(mac) = self.by_ip.remove(&ip) else { return false };
+        if let Some(session) = self.by_mac.get_mut(&mac) {
+            session.addresses.retain(|a| *a != ip);
+            session.picture = None;
+        }
+        true
+    }
+
+    /// Whether somebody has this address.
+    #[must_use]
+    pub fn knows_address(&self, ip: IpAddr) -> bool {
+        self.by_ip.contains_key(&ip)
+    }
+
+    /// The visit of that name.
+    pub fn by_id(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_mac.values_mut().find(|s| s.id == id)
+    }
+
+    /// All visits.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.by_mac.values_mut()
+    }
+
+    /// All addresses and whose they are.
+    pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, SessionId)> {
+        self.by_ip.iter().filter_map(|(ip, mac)| Some((*ip, self.by_mac.get(mac)?.id)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the facts of one join; a struct would be built in two places only")]
+    fn admit(
+        &mut self,
+        now: Instant,
+        rules: &Rules,
+        ifname: &str,
+        mac: Mac,
+        key: Option<&str>,
+        joined: Instant,
+        fresh: bool,
+        changes: &mut Changes,
+    ) {
+        let Some((id, network)) = rules.network_on(ifname) else { return };
+        let credential = network.credential.classify(key);
+        if let Some(session) = self.by_mac.get_mut(&mac) {
+            if session.network == *id && is_same_person(session.credential, credential) {
+                // A roam, a second association, or a return in time: the visit goes on.
+                if session.ifname != ifname || session.away_until.is_some() {
+                    changes.any = true;
+                    session.ifname = ifname.to_owned();
+                    session.away_until = None;
+                    session.joined = joined;
+                }
+                session.touched = now;
+                if session.credential == Credential::Unknown && credential != Credential::Unknown {
+                    // What could not be told before is told now.
+                    changes.any = true;
+                    session.key = key.map(str::to_owned);
+                    session.credential = credential;
+                    let was_guest = std::mem::replace(&mut session.guest, network.credential.greets(credential));
+                    if session.guest && !was_guest && session.fresh {
+                        changes.arrived.push(id.clone());
+                    }
+                }
+                session.picture = None;
+                return;
+            }
+            let old = self.by_mac.remove(&mac).expect("it was there three lines above");
+            self.forget_addresses(&old);
+            changes.ended(&old);
+        }
+        if self.by_mac.len() >= MAX_SESSIONS && !self.make_room(changes) {
+            return;
+        }
+        self.last_id = self.last_id.wrapping_add(1);
+        let guest = network.credential.greets(credential);
+        let session = Session {
+            id: SessionId(self.last_id),
+            mac,
+            network: id.clone(),
+            ifname: ifname.to_owned(),
+            key: key.map(str::to_owned),
+            credential,
+            guest,
+            fresh,
+            since: joined,
+            joined,
+            touched: now,
+            away_until: None,
+            addresses: Vec::new(),
+            shown: BTreeMap::new(),
+            picture: None,
+        };
+        self.by_mac.insert(mac, session);
+        changes.any = true;
+        if guest && fresh {
+            changes.arrived.push(id.clone());
+        }
+    }
+
+    /// Ends the visit that would end next. Whether there was one: nobody who is on the air gives way.
+    fn make_room(&mut self, changes: &mut Changes) -> bool {
+        let next = self.by_mac.values().filter_map(|s| Some((s.away_until?, s.mac))).min();
+        let Some(session) = next.and_then(|(_, mac)| self.by_mac.remove(&mac)) else { return false };
+        self.forget_addresses(&session);
+        changes.ended(&session);
+        true
+    }
+
+    fn forget_addresses(&mut self, session: &Session) {
+        for ip in &session.addresses {
+            self.by_ip.remove(ip);
+        }
+    }
+}
+
+/// Whether a snapshot's word on a station that has a visit is to be taken.
+fn is_news(session: &Session, ifname: &str, asked: Instant, joined: Instant) -> bool {
+    if session.touched >= asked {
+        return false;
+    }
+    // An access point keeps a station that has moved on for minutes; so the later join is where it is.
+    session.away_until.is_some() || session.ifname == ifname || joined > session.joined + RESOLUTION
+}
+
+/// Whether two joins of one MAC address belong to one visit, as far as the key tells.
+fn is_same_person(before: Credential, after: Credential) -> bool {
+    before == after || before == Credential::Unknown || after == Credential::Unknown
+}

@@ -1,0 +1,179 @@
+//! What holds after any events in any order.
+
+#![allow(clippy::unwrap_used, clippy::let_underscore_must_use, reason = "a test may")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use welcome_core::{Action, Agent, CredentialRule, Event, NetworkRules, Now, Present, Rules};
+use welcome_proto::Mac;
+use welcome_proto::lan::ShownOffer;
+use welcome_proto::offer::{Content, Offer, Sender};
+use welcome_proto::report::What;
+
+proptest! {
+    #[test]
+    fn the_picture_is_consistent_and_the_counts_add_up(steps in vec(step(), 0..200)) {
+        let mut agent = Agent::default();
+        let mut now = Duration::ZERO;
+        let mut visits = BTreeMap::<String, i64>::new();
+        let mut actions = agent.handle(at(now), Event::Rules(rules()));
+        for step in steps {
+            now += step.wait;
+            let event = event(&mut agent, now, step);
+            actions.extend(agent.handle(at(now), event));
+            let published = actions.contains(&Action::Publish);
+            for action in actions.drain(..) {
+                if let Action::Report(report) = action {
+                    let count = visits.entry(report.network.to_string()).or_default();
+                    match report.what {
+                        What::Arrived => *count += 1,
+                        What::Left => *count -= 1,
+                        What::Shown { .. } => prop_assert!(published, "somebody saw something and nobody is told"),
+                        What::Dropped { .. } => prop_assert!(false, "the core drops nothing"),
+                    }
+                    prop_assert!(*count >= 0, "more left than came");
+                }
+            }
+            let view = agent.view();
+            for (ip, id) in &view.by_ip {
+                prop_assert!(view.sessions[id].addresses.contains(ip));
+            }
+            for session in view.sessions.values() {
+                prop_assert!(session.addresses.len() <= 8);
+                prop_assert!(session.addresses.iter().all(|ip| view.by_ip[ip] == session.id));
+                prop_assert!(session.guest || session.offers.is_empty(), "an owner's device is offered something");
+                prop_assert!(session.due().all(|o| o.shown < o.offer.cap_per_visit));
+                prop_assert!(session.on_air || agent.next_deadline().is_some(), "a visit that never ends");
+            }
+        }
+        // Once everybody has gone and the time has passed, nothing is left and each visit that began has ended.
+        for ifname in IFNAMES {
+            actions.extend(agent.handle(at(now), Event::BssDown { ifname: ifname.to_owned() }));
+        }
+        now += Duration::from_secs(600);
+        actions.extend(agent.handle(at(now), Event::Tick));
+        for action in actions {
+            if let Action::Report(report) = action {
+                *visits.entry(report.network.to_string()).or_default() -= 1;
+            }
+        }
+        let view = agent.view();
+        prop_assert!(view.sessions.is_empty() && view.by_ip.is_empty());
+        prop_assert!(visits.values().all(|v| *v == 0), "{visits:?}");
+        prop_assert_eq!(agent.next_deadline(), None);
+    }
+
+    #[test]
+    fn after_a_snapshot_those_on_the_air_are_those_it_names(steps in vec(step(), 0..60), present in present()) {
+        let mut agent = Agent::default();
+        let mut now = Duration::ZERO;
+        let _ = agent.handle(at(now), Event::Rules(rules()));
+        for step in steps {
+            now += step.wait;
+            let event = event(&mut agent, now, Step { ifname: 0, ..step }); // one radio: nobody roams
+            let _ = agent.handle(at(now), event);
+        }
+        now += Duration::from_secs(1);
+        let expected: BTreeSet<_> = present.iter().map(|p| p.mac).collect();
+        let _ = agent.handle(at(now), Event::Stations { ifname: IFNAMES[0].to_owned(), asked: now, present });
+        let on_air: BTreeSet<_> = agent.view().sessions.values().filter(|s| s.on_air).map(|s| s.mac).collect();
+        prop_assert_eq!(on_air, expected);
+    }
+}
+
+const IFNAMES: [&str; 4] = ["wlan0", "wlan1", "guest0", "not-ours"];
+
+#[derive(Debug, Clone)]
+struct Step {
+    wait: Duration,
+    what: u8,
+    ifname: usize,
+    station: u8,
+    key: Option<&'static str>,
+    present: Vec<Present>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wait = prop_oneof![Just(0), 0..3000u64, 0..200_000u64].prop_map(Duration::from_millis);
+    (wait, 0..10u8, 0..IFNAMES.len(), 0..5u8, key(), present())
+        .prop_map(|(wait, what, ifname, station, key, present)| Step { wait, what, ifname, station, key, present })
+}
+
+fn key() -> impl Strategy<Value = Option<&'static str>> {
+    prop_oneof![Just(None), Just(Some("guest")), Just(Some("home")), Just(Some("other"))]
+}
+
+fn present() -> impl Strategy<Value = Vec<Present>> {
+    let one = (0..5u8, key(), prop::option::of(0..300u64)).prop_map(|(station, key, connected)| Present {
+        mac: mac(station),
+        key: key.map(str::to_owned),
+        connected: connected.map(Duration::from_secs),
+    });
+    vec(one, 0..5)
+}
+
+fn event(agent: &mut Agent, now: Duration, step: Step) -> Event {
+    let ifname = IFNAMES[step.ifname].to_owned();
+    let mac = mac(step.station);
+    let ip = IpAddr::from(Ipv4Addr::new(10, 0, 0, step.station / 2));
+    match step.what {
+        0 | 1 => Event::StationAuthorized { ifname, mac, key: step.key.map(str::to_owned) },
+        2 => Event::StationLeft { ifname, mac },
+        3 => Event::BssDown { ifname },
+        4 => Event::Stations { ifname, asked: now.saturating_sub(Duration::from_secs(1)), present: step.present },
+        5 => Event::AddressLearned { mac, ip },
+        6 => Event::AddressLost { ip },
+        7 => {
+            let offers = vec![ShownOffer { sender: Sender::Device, id: "hello".parse().unwrap() }];
+            match agent.view().sessions.keys().nth(step.station.into()) {
+                Some(id) => Event::Shown { session: *id, offers },
+                None => Event::Tick,
+            }
+        }
+        8 => Event::ServerOffers(vec![offer("news", step.station)]),
+        _ => Event::Tick,
+    }
+}
+
+fn rules() -> Rules {
+    let keyed = CredentialRule::Key {
+        shared: ["guest".to_owned()].into(),
+        owner: ["home".to_owned()].into(),
+        unknown_is_shared: false,
+    };
+    let network = |ifnames: &[&str], credential| NetworkRules {
+        ifnames: ifnames.iter().map(|i| (*i).to_owned()).collect(),
+        credential,
+        announce: None,
+    };
+    Rules {
+        networks: [
+            ("cafe".parse().unwrap(), network(&["wlan0", "wlan1"], keyed)),
+            ("garden".parse().unwrap(), network(&["guest0"], CredentialRule::Bss)),
+        ]
+        .into(),
+        offers: vec![offer("hello", 2)],
+    }
+}
+
+fn offer(id: &str, cap: u8) -> Offer {
+    Offer {
+        id: id.parse().unwrap(),
+        networks: vec![],
+        priority: 50,
+        cap_per_visit: cap.max(1),
+        content: Content { title: id.to_owned(), text: String::new(), link: None },
+    }
+}
+
+fn mac(station: u8) -> Mac {
+    Mac([2, 0, 0, 0, 0, station])
+}
+
+fn at(mono: Duration) -> Now {
+    Now { mono, wall: None }
+}
