@@ -1,0 +1,6 @@
+//! Stand-ins for tests, and the reader of scenario files.
+//!
+//! A stand-in here plays a program that is not at hand in a test; each is held to recordings of the real one.
+
+pub mod ctrl;
+pub mod story;
