@@ -1,0 +1,59 @@
+//! `PUT /v1/routers/{router}/announce`: the whole list of what a router shares takes the place of the former one.
+
+use std::collections::BTreeSet;
+
+use axum::extract::State;
+use http::StatusCode;
+use welcome_proto::announce::{Announce, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS};
+
+use super::auth::Signed;
+use super::error::Error;
+use super::{Shared, parse};
+use crate::store::Announced;
+
+pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<StatusCode, Error> {
+    let Announce { generation, mut networks } = parse(&signed.body)?;
+    check(generation, &networks).map_err(|why| Error::BadRequest(why.to_owned()))?;
+
+    let announced = networks.len();
+    networks.retain(|n| !n.ssid.asks_to_be_left_out());
+    let (router, listed) = (&signed.router, networks.len());
+    match app.store.announce(router, generation, &networks).await? {
+        Announced::Taken => {
+            tracing::info!(%router, generation, listed, refused = announced - listed, "took an announce");
+            Ok(StatusCode::NO_CONTENT)
+        }
+        Announced::Stale(generation) => Err(Error::StaleGeneration { generation }),
+        Announced::UnknownRouter => Err(Error::UnknownRouter),
+    }
+}
+
+fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<(), &'static str> {
+    if i64::try_from(generation).is_err() {
+        return Err("generation: below 2 to the power of 63");
+    }
+    if networks.len() > MAX_NETWORKS {
+        return Err("networks: at most 64");
+    }
+    let mut ids = BTreeSet::new();
+    for network in networks {
+        if !ids.insert(&network.id) {
+            return Err("networks: each id once");
+        }
+        if network.bss.len() > MAX_BSS {
+            return Err("bss: at most 64 for one network");
+        }
+        let bssids: BTreeSet<_> = network.bss.iter().map(|b| b.bssid).collect();
+        if bssids.len() < network.bss.len() {
+            return Err("bss: each BSSID once in one network");
+        }
+        if let Some(key) = &network.key {
+            // Clients hand it to their own Wi-Fi software: nothing but what a passphrase may have (IEEE 802.11, J.4).
+            let fits = (8..=63).contains(&key.reveal().len()) && key.reveal().bytes().all(|b| matches!(b, 32..=126));
+            if !network.security.needs_key() || !fits {
+                return Err("key: 8 to 63 printable ASCII characters, and only where a key is needed");
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! A server on a free port, and the three that talk to it: a router that signs, the operator, a client.
+#![allow(dead_code, unreachable_pub)] // each test program uses its part of it
+#![allow(clippy::unwrap_used, clippy::result_large_err)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use welcome_proto::signature::{self, Params};
+use welcome_proto::sse::{Decoder, Event};
+use welcome_proto::{RouterId, Secret};
+use welcome_server::{Config, Ready, TlsFiles};
+
+/// Long enough for a busy machine, short enough to see that something hangs.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A server in this process.
+pub struct Server {
+    pub addr: SocketAddr,
+    pub enrolment: String,
+    pub operator: String,
+    stop: oneshot::Sender<()>,
+    ready: Ready,
+}
+
+impl Server {
+    /// On this data directory; its tokens are empty unless it is the first start.
+    pub async fn on(data: &Path) -> Self {
+        Self::with_tls(data, None).await
+    }
+
+    pub async fn with_tls(data: &Path, tls: Option<TlsFiles>) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), data: data.to_owned(), tls };
+        let ready = welcome_server::serve(config, async { drop(stopped.await) }).await.unwrap();
+        let text = |secret: Option<&Secret>| secret.map(|s| s.reveal().to_owned()).unwrap_or_default();
+        Self {
+            addr: ready.addr,
+            enrolment: text(ready.first.as_ref().map(|f| &f.enrolment)),
+            operator: text(ready.first.as_ref().map(|f| &f.operator)),
+            stop,
+            ready,
+        }
+    }
+
+    pub async fn stop(self) {
+        drop(self.stop);
+        timeout(SOON, self.ready.finished()).await.unwrap().unwrap();
+    }
+
+    pub fn client(&self) -> Client {
+        Client { addr: self.addr }
+    }
+
+    /// As the operator.
+    pub async fn operate(&self, method: Method, target: &str, body: Option<Value>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("authorization", format!("Bearer {}", self.operator))
+            .body(body.map(|b| b.to_string()).unwrap_or_default());
+        self.client().send(request.unwrap()).await
+    }
+
+    pub async fn token(&self, vouch: bool) -> String {
+        let answer =
+            self.operate(Method::POST, "/v1/operator/tokens", Some(json!({"vouch": vouch, "ttl_s": 60}))).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A router that the operator vouches for, or not.
+    pub async fn router(&self, vouch: bool) -> Router {
+        let token = self.token(vouch).await;
+        Router::enrol(self.client(), &token).await.unwrap()
+    }
+
+    /// How many event streams its first router has.
+    pub async fn streams(&self) -> u64 {
+        let routers = self.operate(Method::GET, "/v1/operator/routers", None).await.json();
+        routers["routers"][0]["streams"].as_u64().unwrap()
+    }
+
+    pub async fn put_offer(&self, router: &RouterId, id: &str, title: &str) -> StatusCode {
+        let offer = json!({"id": id, "content": {"title": title}});
+        self.operate(Method::PUT, &format!("/v1/operator/routers/{router}/offers/{id}"), Some(offer)).await.status
+    }
+}
+
+/// Asks without any credential.
+#[derive(Clone, Copy)]
+pub struct Client {
+    pub addr: SocketAddr,
+}
+
+impl Client {
+    pub async fn get(&self, target: &str) -> Answer {
+        self.send(Request::get(target).body(String::new()).unwrap()).await
+    }
+
+    pub async fn post(&self, target: &str, body: &str) -> Answer {
+        self.send(Request::post(target).body(body.to_owned()).unwrap()).await
+    }
+
+    pub async fn bssids(&self, bssids: &[&str]) -> Answer {
+        self.post("/v1/lookup/bssids", &json!({ "bssids": bssids }).to_string()).await
+    }
+
+    pub async fn send(&self, request: Request<String>) -> Answer {
+        Answer::read(self.open(request).await).await
+    }
+
+    /// Sends and leaves the body of the answer to be read.
+    pub async fn open(&self, request: Request<String>) -> http::Response<Incoming> {
+        exchange(TcpStream::connect(self.addr).await.unwrap(), self.addr, request).await.unwrap()
+    }
+}
+
+/// One request over a connection of its own.
+pub async fn exchange<S>(
+    stream: S,
+    addr: SocketAddr,
+    request: Request<String>,
+) -> hyper::Result<http::Response<Incoming>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let mut request = request.map(|body| Full::new(Bytes::from(body)));
+    request.headers_mut().entry("host").or_insert_with(|| addr.to_string().parse().unwrap());
+    timeout(SOON, sender.send_request(request)).await.unwrap()
+}
+
+/// An answer that was read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub async fn read(response: http::Response<Incoming>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = timeout(SOON, body.collect()).await.unwrap().unwrap().to_bytes();
+        Self { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// Asserts a problem document of this status and kind, and returns it.
+    pub fn problem(&self, status: u16, kind: &str) -> Value {
+        let problem = self.json();
+        assert_eq!((self.status.as_u16(), problem["type"].as_str()), (status, Some(kind)), "{problem}");
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(problem["status"], status);
+        problem
+    }
+}
+
+/// A router with its key.
+pub struct Router {
+    pub id: RouterId,
+    pub client: Client,
+    key: Ed25519KeyPair,
+}
+
+impl Router {
+    /// A key that no server knows yet.
+    pub fn new_key() -> Ed25519KeyPair {
+        Self::new_key_twice().0
+    }
+
+    /// One key, held by two.
+    pub fn new_key_twice() -> (Ed25519KeyPair, Ed25519KeyPair) {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let read = || Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
+        (read(), read())
+    }
+
+    pub async fn enrol(client: Client, token: &str) -> Result<Self, Answer> {
+        Self::enrol_as(client, token, Self::new_key()).await
+    }
+
+    pub async fn enrol_as(client: Client, token: &str, key: Ed25519KeyPair) -> Result<Self, Answer> {
+        let answer = client.send(Self::enrol_request(token, &key)).await;
+        Self::enrolled(client, answer, key)
+    }
+
+    pub fn enrol_request(token: &str, key: &Ed25519KeyPair) -> Request<String> {
+        let public_key = URL_SAFE_NO_PAD.encode(key.public_key());
+        let body = json!({"token": token, "public_key": public_key, "version": "0.1.0"}).to_string();
+        Request::post("/v1/enrol").body(body).unwrap()
+    }
+
+    pub fn enrolled(client: Client, answer: Answer, key: Ed25519KeyPair) -> Result<Self, Answer> {
+        if answer.status != StatusCode::CREATED {
+            return Err(answer);
+        }
+        let id = answer.json()["router"].as_str().unwrap().parse().unwrap();
+        Ok(Self { id, client, key })
+    }
+
+    /// The same name, another key.
+    pub fn with_key(&self, key: Ed25519KeyPair) -> Self {
+        Self { id: self.id.clone(), client: self.client, key }
+    }
+
+    /// The same key and name, another address of the server.
+    pub fn at(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
+    pub fn path(&self, what: &str) -> String {
+        format!("/v1/routers/{}/{what}", self.id)
+    }
+
+    /// A request as the agent would sign it at `created`.
+    pub fn sign_at(&self, created: u64, method: &str, target: &str, body: &str) -> Request<String> {
+        self.sign_for(&self.client.addr.to_string(), created, method, target, body)
+    }
+
+    pub fn sign_for(&self, authority: &str, created: u64, method: &str, target: &str, body: &str) -> Request<String> {
+        let params = Params { created, router: self.id.clone() };
+        let sha256 = digest(&SHA256, body.as_bytes()).as_ref().try_into().unwrap();
+        let digest = (!body.is_empty()).then(|| signature::content_digest(&sha256));
+        let base = signature::base(
+            &signature::Request { method, authority, target, content_digest: digest.as_deref() },
+            &params,
+        );
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("signature-input", signature::signature_input(&params, digest.is_some()))
+            .header("signature", signature::signature(self.key.sign(base.as_bytes()).as_ref()));
+        if let Some(digest) = digest {
+            request = request.header("content-digest", digest);
+        }
+        request.body(body.to_owned()).unwrap()
+    }
+
+    pub fn sign(&self, method: &str, target: &str, body: &str) -> Request<String> {
+        self.sign_at(unix_now(), method, target, body)
+    }
+
+    pub async fn announce(&self, generation: u64, networks: Value) -> Answer {
+        let body = json!({"generation": generation, "networks": networks}).to_string();
+        self.client.send(self.sign("PUT", &self.path("announce"), &body)).await
+    }
+
+    pub async fn report(&self, batch: &str, reports: Value) -> Answer {
+        let body = json!({"batch": batch, "reports": reports}).to_string();
+        self.client.send(self.sign("POST", &self.path("reports"), &body)).await
+    }
+
+    pub async fn events(&self, last: Option<&str>) -> Events {
+        let mut request = self.sign("GET", &self.path("events"), "");
+        if let Some(last) = last {
+            request.headers_mut().insert("last-event-id", last.parse().unwrap());
+        }
+        let response = self.client.open(request).await;
+        Events::of(response)
+    }
+}
+
+/// An event stream as a router reads it.
+pub struct Events {
+    body: Incoming,
+    decoder: Decoder,
+    ready: Vec<Event>,
+}
+
+impl Events {
+    pub fn of(response: http::Response<Incoming>) -> Self {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body(), decoder: Decoder::new(1 << 20), ready: Vec::new() }
+    }
+
+    /// The next bytes as they travel.
+    pub async fn bytes(&mut self) -> Option<Bytes> {
+        Some(self.body.frame().await?.ok()?.into_data().unwrap())
+    }
+
+    /// The next event; `None` at the end of the stream.
+    pub async fn next(&mut self) -> Option<Event> {
+        while self.ready.is_empty() {
+            let bytes = self.bytes().await?;
+            self.ready = self.decoder.push(&bytes).unwrap();
+        }
+        Some(self.ready.remove(0))
+    }
+
+    /// The revision and titles of the next event, which must come soon.
+    pub async fn titles(&mut self) -> (u64, Vec<String>) {
+        let event = timeout(SOON, self.next()).await.expect("an event in time").expect("not the end");
+        assert_eq!(event.name, "offers");
+        let push: Value = serde_json::from_str(&event.data).unwrap();
+        assert_eq!(event.id, Some(push["revision"].to_string()));
+        let titles =
+            push["offers"].as_array().unwrap().iter().map(|o| o["content"]["title"].as_str().unwrap().to_owned());
+        (push["revision"].as_u64().unwrap(), titles.collect())
+    }
+
+    /// Asserts that nothing comes for this long.
+    pub async fn silent_for(&mut self, time: Duration) {
+        let event = timeout(time, self.next()).await;
+        assert!(event.is_err(), "{event:?}");
+    }
+}
+
+/// One network on one BSS.
+pub fn network(id: &str, ssid: &str, bssid: &str) -> Value {
+    json!({"id": id, "ssid": ssid, "security": "psk", "key": "correct horse", "bss": [{"bssid": bssid, "freq": 2412}]})
+}
+
+pub fn unix_now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}

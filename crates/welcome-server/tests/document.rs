@@ -1,0 +1,83 @@
+//! `docs/protocol.md` says what the code does: its signature verifies, and it names every route, problem and limit.
+#![allow(clippy::unwrap_used)]
+
+use ring::digest::{SHA256, digest};
+use ring::signature::Ed25519KeyPair;
+use welcome_proto::announce::{Announce, MAX_BSS, MAX_NETWORKS};
+use welcome_proto::signature::{self, Params};
+use welcome_proto::{lan, lookup, offer, problem, report};
+
+const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
+
+#[test]
+fn the_signed_request_is_signed_as_the_document_says() {
+    let request = DOCUMENT.split("```\n").find(|block| block.starts_with("PUT /v1/routers/")).unwrap();
+    let (head, rest) = request.split_once("\n\n").unwrap();
+    let body = rest.lines().next().unwrap();
+    let header = |name: &str| head.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(": ")).unwrap();
+    assert_eq!(header("Content-Length"), body.len().to_string());
+    let announce: Announce = serde_json::from_str(body).unwrap();
+    assert_eq!(serde_json::to_string(&announce).unwrap(), body);
+
+    let content_digest = signature::content_digest(digest(&SHA256, body.as_bytes()).as_ref().try_into().unwrap());
+    assert_eq!(header("Content-Digest"), content_digest);
+    let params: Params = signature::parse_input(header("Signature-Input"), true).unwrap();
+    let request = signature::Request {
+        method: "PUT",
+        authority: header("Host"),
+        target: head.split(' ').nth(1).unwrap(),
+        content_digest: Some(&content_digest),
+    };
+    let base = signature::base(&request, &params);
+    assert!(DOCUMENT.contains(&format!("```\n{base}\n```")), "{base}");
+    let seed: Vec<u8> = (0..32).collect();
+    let key = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+    assert_eq!(header("Signature"), signature::signature(key.sign(base.as_bytes()).as_ref()));
+}
+
+#[test]
+fn every_route_is_in_the_document() {
+    let table = include_str!("../src/http/mod.rs");
+    let routes: Vec<_> =
+        table.split('"').filter(|text| text.starts_with('/') && !text.contains(char::is_whitespace)).collect();
+    assert!(routes.len() > 10, "{routes:?}");
+    for route in routes.into_iter().chain([lan::WELL_KNOWN, lan::OFFERS, lan::STREAM, lan::SHOWN]) {
+        assert!(DOCUMENT.contains(route), "{route}");
+    }
+}
+
+#[test]
+fn every_problem_is_in_the_document() {
+    for name in [
+        problem::BAD_REQUEST,
+        problem::BAD_SIGNATURE,
+        problem::BAD_TOKEN,
+        problem::CLOCK_SKEW,
+        problem::NOT_A_GUEST,
+        problem::STALE_GENERATION,
+        problem::UNKNOWN_ROUTER,
+    ] {
+        assert!(DOCUMENT.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+#[test]
+fn the_limits_of_the_document_are_those_of_the_code() {
+    for row in [
+        format!("| networks of a router; BSS of a network | {MAX_NETWORKS}; {MAX_BSS} |"),
+        format!("| BSSIDs of a look-up | {} |", lookup::MAX_BSSIDS),
+        format!("| reports of a batch | {} |", report::MAX_REPORTS),
+        format!("| offers of a router | {}, and 60 KiB of JSON |", offer::MAX_OFFERS),
+        format!(
+            "| title, text, link | {} characters, {} characters, {} bytes |",
+            offer::MAX_TITLE,
+            offer::MAX_TEXT,
+            offer::MAX_LINK
+        ),
+    ] {
+        assert!(DOCUMENT.contains(&row), "{row}");
+    }
+    assert!(DOCUMENT.contains(&format!("at most {} entries", lookup::PAGE)));
+    assert!(DOCUMENT.contains(&format!("on port {}", lan::PORT)));
+    assert!(DOCUMENT.contains(&format!("may be {} s off", signature::MAX_SKEW)));
+}
