@@ -1,0 +1,124 @@
+//! Has wpa_supplicant join a network.
+//!
+//! In: a heard network with its entry in the list. Out: joined, with the keys in place; or why not. What it changes it
+//! tells [`Undo`] first.
+
+use crate::choose::Sighting;
+use crate::exit::Failure;
+use crate::output::Output;
+use crate::scan::Wpa;
+use crate::undo::Undo;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+use welcome_proto::announce::Security as Listed;
+use welcome_proto::lookup::ListEntry;
+use wpa_ctrl::supplicant::{self, Join, Security};
+use wpa_ctrl::{Error, Event, Notice};
+
+/// Joins; returns the number that wpa_supplicant gave the network.
+///
+/// # Errors
+/// [`Failure::Join`] with the reason; the rest when wpa_supplicant does not do as it is asked.
+///
+/// # Cancel safety
+/// Whatever was changed by then, `undo` knows.
+pub async fn join(
+    wpa: &mut Wpa,
+    undo: &mut Undo,
+    (sighting, entry): (&Sighting, &ListEntry),
+    within: Duration,
+    output: &Output,
+) -> Result<u32, Failure> {
+    undo.begin(&mut wpa.control, &entry.ssid, entry.bssid).await?;
+    let id = supplicant::add_network(&mut wpa.control).await?;
+    undo.added(id)?;
+    let bssid = entry.bssid.mac().0;
+    let join =
+        Join { ssid: entry.ssid.as_bytes(), bssid: &bssid, freq: Some(sighting.freq), security: security(entry)? };
+    match supplicant::set_network(&mut wpa.control, id, join).await {
+        Err(Error::Misuse { why, .. }) => return Err(Failure::Join(format!("the key in the list is none: {why}"))),
+        result => result?,
+    }
+    let began = Instant::now();
+    supplicant::select_network(&mut wpa.control, id).await?;
+    let mut last = String::from("it did not answer");
+    while let Some(left) = within.checked_sub(began.elapsed()) {
+        let (at, event) = match timeout(left.min(LOOK), wpa.events.recv()).await {
+            Ok(Notice::Event { at, event }) => (at, event),
+            Ok(Notice::Gone(reason)) => return Err(Error::Gone(reason).into()),
+            // Events make it fast, a look makes it true.
+            Ok(Notice::Lagged(_)) | Err(_) => {
+                if is_joined(wpa, id).await? {
+                    keyed(output, Instant::now(), entry);
+                    return Ok(id);
+                }
+                continue;
+            }
+        };
+        // What waited in the queue is of an earlier network, which may have had the same number.
+        if at < began {
+            continue;
+        }
+        match event {
+            Event::Associated { bssid: heard } if heard == bssid => {
+                let fields = json!({ "bssid": entry.bssid, "network": id });
+                output.event_at(at, "associate", fields, &format!("associated with {}", entry.bssid));
+            }
+            Event::Connected { bssid: heard, .. } if heard == bssid => {
+                keyed(output, at, entry);
+                return Ok(id);
+            }
+            Event::TemporarilyDisabled { reason: Some(reason), id: which, .. } if which == Some(id) => {
+                match reason.as_str() {
+                    "WRONG_KEY" => return Err(Failure::Join(WRONG_KEY.into())),
+                    reason => last = format!("wpa_supplicant gave up for a while: {reason}"),
+                }
+            }
+            Event::Rejected { status, .. } => {
+                let status = status.map(|status| format!(" with status {status}")).unwrap_or_default();
+                last = format!("the access point refused{status}");
+            }
+            Event::Disconnected { locally_generated: false, reason, .. } => {
+                let reason = reason.map(|reason| format!(" with reason {reason}")).unwrap_or_default();
+                last = format!("the access point ended it{reason}");
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::Join(format!("not within {within:?}: {last}")))
+}
+
+/// Whether wpa_supplicant is connected by that network.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn is_joined(wpa: &mut Wpa, id: u32) -> Result<bool, Failure> {
+    let link = supplicant::status(&mut wpa.control).await?;
+    Ok(link.state == "COMPLETED" && link.id == Some(id))
+}
+
+fn keyed(output: &Output, at: Instant, entry: &ListEntry) {
+    output.event_at(
+        at,
+        "keyed",
+        json!({ "bssid": entry.bssid, "ssid": entry.ssid }),
+        &format!("joined {}", entry.ssid),
+    );
+}
+
+fn security(entry: &ListEntry) -> Result<Security<'_>, Failure> {
+    let (psk, sae) = match entry.security {
+        Listed::Open => return Ok(Security::Open),
+        Listed::Owe => return Ok(Security::Owe),
+        Listed::Psk => (true, false),
+        Listed::PskSae => (true, true),
+        Listed::Sae => (false, true),
+    };
+    let key = entry.key.as_ref().ok_or_else(|| Failure::Join("its key is not in the list".into()))?;
+    Ok(Security::Passphrase { phrase: key.reveal(), psk, sae })
+}
+
+const WRONG_KEY: &str =
+    "wrong key: the access point did not accept the key in the list (an overloaded one looks the same)";
+const LOOK: Duration = Duration::from_secs(1);

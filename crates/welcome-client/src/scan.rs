@@ -1,0 +1,189 @@
+//! What is on the air, as wpa_supplicant hears it.
+//!
+//! In: a control socket with its events. Out: [`Sighting`]s of a fresh scan.
+
+use crate::choose::Sighting;
+use crate::exit::Failure;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+use welcome_proto::announce::Security;
+use welcome_proto::{Mac, Ssid};
+use wpa_ctrl::reply::Heard;
+use wpa_ctrl::{Control, Error, Event, Events, Notice, supplicant};
+
+/// A station's interface in the hands of wpa_supplicant.
+pub struct Wpa {
+    /// For commands.
+    pub control: Control,
+    /// What it says unasked.
+    pub events: Events,
+}
+
+/// Scans these frequencies in MHz, or all when there are none.
+///
+/// # Errors
+/// When wpa_supplicant cannot be reached, or cannot scan within [`SCAN_WITHIN`].
+pub async fn scan(wpa: &mut Wpa, freqs: &[u32]) -> Result<Vec<Sighting>, Failure> {
+    let deadline = Instant::now() + SCAN_WITHIN;
+    let late =
+        || Failure::Other(anyhow::anyhow!("failed to scan: wpa_supplicant did not end a scan in {SCAN_WITHIN:?}"));
+    let mut asked;
+    loop {
+        asked = Instant::now().into_std();
+        match supplicant::scan(&mut wpa.control, freqs).await {
+            Ok(()) => break,
+            // Another scan is under way, perhaps of other channels.
+            Err(Error::Refused { answer, .. }) if answer == "FAIL-BUSY" => {
+                if Instant::now() > deadline {
+                    return Err(late());
+                }
+                sleep(BUSY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    loop {
+        match timeout_at(deadline, wpa.events.recv()).await.map_err(|_| late())? {
+            // After a lag the results may have been among what was missed; they are no worse for being read early.
+            Notice::Lagged(_) => break,
+            // What waited in the queue is of an earlier scan.
+            Notice::Event { at, .. } if at < asked => {}
+            Notice::Event { event: Event::ScanResults, .. } => break,
+            Notice::Event { event: Event::ScanFailed, .. } => {
+                return Err(Failure::Other(anyhow::anyhow!("failed to scan: the driver refused")));
+            }
+            Notice::Event { .. } => {}
+            Notice::Gone(reason) => return Err(Error::Gone(reason).into()),
+        }
+    }
+    Ok(sightings(supplicant::scan_results(&mut wpa.control).await?))
+}
+
+/// What can be compared with a list, without what was heard too long ago.
+fn sightings(heard: Vec<Heard>) -> Vec<Sighting> {
+    heard
+        .into_iter()
+        .filter(|heard| heard.age_s.is_none_or(|age| age <= FRESH_S))
+        .filter_map(|heard| {
+            Some(Sighting {
+                bssid: Mac(heard.bssid).try_into().ok()?,
+                ssid: Ssid::new(&heard.ssid).ok(),
+                security: security(&heard.flags),
+                signal: heard.signal,
+                freq: heard.freq,
+            })
+        })
+        .collect()
+}
+
+/// What a bss asks for, from flags such as `[WPA2-PSK+SAE-CCMP][SAE-H2E][ESS]`; `None` for what the list has no word
+/// for, such as WEP, WPA of 2003, or a user name.
+#[must_use]
+pub fn security(flags: &str) -> Option<Security> {
+    let groups = || flags.split(['[', ']']).filter(|group| !group.is_empty());
+    if !groups().any(|group| group == "ESS") || groups().any(|group| group == "WEP") {
+        return None;
+    }
+    let mut methods = BTreeSet::new();
+    for group in groups() {
+        // "WPA2-" + methods joined by "+" + "-" + ciphers; newer versions write RSN instead of WPA2.
+        if let Some(rest) = ["WPA2-", "RSN-"].iter().find_map(|start| group.strip_prefix(start)) {
+            methods.extend(rest.split('+').filter_map(method));
+        } else if group.starts_with("WPA-") {
+            methods.insert(Method::Other);
+        }
+    }
+    // WPA of 2003 beside a newer method does not take that away.
+    if methods.len() > 1 {
+        methods.remove(&Method::Other);
+    }
+    match methods.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => Some(Security::Open),
+        [Method::Psk] => Some(Security::Psk),
+        [Method::Sae] => Some(Security::Sae),
+        [Method::Psk, Method::Sae] => Some(Security::PskSae),
+        [Method::Owe] => Some(Security::Owe),
+        _ => None,
+    }
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Method {
+    Psk,
+    Sae,
+    Owe,
+    Other,
+}
+
+fn method(word: &str) -> Option<Method> {
+    // The last method carries the ciphers: "SAE-CCMP".
+    let word = word.strip_prefix("FT/").unwrap_or(word);
+    if word.starts_with("PSK") {
+        Some(Method::Psk)
+    } else if word.starts_with("SAE") {
+        Some(Method::Sae)
+    } else if word.starts_with("OWE") {
+        Some(Method::Owe)
+    } else if ["CCMP", "GCMP", "TKIP"].iter().any(|cipher| word.starts_with(cipher)) {
+        None // a second cipher
+    } else {
+        Some(Method::Other)
+    }
+}
+
+/// A scan of all channels of three bands takes about ten seconds.
+pub const SCAN_WITHIN: Duration = Duration::from_secs(25);
+const BUSY: Duration = Duration::from_millis(200);
+/// wpa_supplicant remembers what it heard for three minutes.
+const FRESH_S: u32 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_flags_say_how_to_join() {
+        for (flags, expected) in [
+            ("[ESS]", Some(Security::Open)),
+            ("[WPA2-PSK-CCMP][ESS]", Some(Security::Psk)),
+            ("[RSN-PSK-CCMP][ESS]", Some(Security::Psk)),
+            ("[WPA2-PSK+FT/PSK-CCMP][ESS]", Some(Security::Psk)),
+            ("[WPA2-PSK+PSK-SHA256-CCMP-preauth][ESS]", Some(Security::Psk)),
+            ("[WPA-PSK-TKIP][WPA2-PSK-CCMP+TKIP][ESS]", Some(Security::Psk)),
+            ("[WPA2-SAE-CCMP][SAE-H2E][ESS]", Some(Security::Sae)),
+            ("[WPA2-PSK+SAE-CCMP][SAE-H2E][ESS]", Some(Security::PskSae)),
+            ("[WPA2-FT/SAE+SAE-GCMP-256][ESS]", Some(Security::Sae)),
+            ("[WPA2-OWE-CCMP][ESS]", Some(Security::Owe)),
+            ("[OWE-TRANS][ESS]", Some(Security::Open)),
+            ("[WPA-PSK-TKIP][ESS]", None),
+            ("[WPA2-EAP-CCMP][ESS]", None),
+            ("[WEP][ESS]", None),
+            ("[IBSS]", None),
+            ("", None),
+        ] {
+            assert_eq!(security(flags), expected, "{flags}");
+        }
+    }
+
+    #[test]
+    fn what_was_heard_long_ago_is_not_there() {
+        let heard = |age_s| Heard {
+            bssid: [2, 0, 0, 0, 0, 1],
+            freq: 2412,
+            signal: -40,
+            age_s,
+            flags: "[ESS]".into(),
+            ssid: b"x".into(),
+        };
+        assert_eq!(sightings(vec![heard(Some(100)), heard(Some(2)), heard(None)]).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn any_flags_can_be_read(flags: String) {
+            let _security: Option<Security> = security(&flags);
+        }
+    }
+}
