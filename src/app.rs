@@ -1,0 +1,131 @@
+//! The loop: takes what happens, asks the core, performs what it says.
+//!
+//! In: events of the sources, of the portal and of the link to the server. Out: the picture that portal and status
+//! show, announces and reports for the server, questions for the address watcher. Never waits for any of them, so that
+//! nothing can wait in a circle.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, info};
+use welcome_core::{Action, Agent, Event, View};
+use welcome_proto::Mac;
+use welcome_proto::announce::Announce;
+
+use crate::clock::Clock;
+use crate::meter::Meter;
+use crate::upstream::Reports;
+use crate::watch::Heard;
+
+/// How many events are handled before the picture of them is published, if that many are waiting: a hundred phones
+/// that join in one second cost a few pictures and not a hundred.
+const BATCH: usize = 64;
+/// Without a deadline of the core's the loop still looks at the clock now and then.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// The agent at work.
+#[derive(Debug)]
+pub struct App {
+    /// The mind.
+    pub agent: Agent,
+    /// The time.
+    pub clock: Clock,
+    /// How long joins take.
+    pub meter: Arc<Meter>,
+    /// What portal and status know.
+    pub view: watch::Sender<Arc<View>>,
+    /// What the server is to know.
+    pub announce: watch::Sender<Option<Announce>>,
+    /// What happened, for the server.
+    pub reports: Reports,
+    /// Addresses to look for.
+    pub wanted: mpsc::Sender<IpAddr>,
+}
+
+/// Where events come from. What happens on the air comes first.
+#[derive(Debug)]
+pub struct Inputs {
+    /// From `watch`.
+    pub heard: mpsc::Receiver<Heard>,
+    /// From `portal` and `upstream`.
+    pub asked: mpsc::Receiver<Event>,
+}
+
+impl App {
+    /// Runs until `stop`, or until nobody can tell it anything any more.
+    pub async fn run(mut self, mut inputs: Inputs, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut joins = Vec::new();
+        loop {
+            let first = tokio::select! {
+                biased;
+                () = &mut stop => return,
+                Some(heard) = inputs.heard.recv() => (heard.event, Some(heard.at)),
+                Some(event) = inputs.asked.recv() => (event, None),
+                () = self.deadline() => (Event::Tick, None),
+                else => return,
+            };
+            let mut changed = self.take(first, &mut joins);
+            for _ in 1..BATCH {
+                let Ok(heard) = inputs.heard.try_recv() else { break };
+                changed |= self.take((heard.event, Some(heard.at)), &mut joins);
+            }
+            if changed {
+                self.publish();
+            }
+            self.note(&mut joins);
+        }
+    }
+
+    /// Handles one event; whether there is a new picture.
+    fn take(&mut self, (event, heard): (Event, Option<Instant>), joins: &mut Vec<(Mac, Instant)>) -> bool {
+        if let (Event::StationAuthorized { mac, .. }, Some(at)) = (&event, heard) {
+            joins.push((*mac, at));
+        }
+        debug!(?event);
+        let mut changed = false;
+        for action in self.agent.handle(self.clock.now(), event) {
+            match action {
+                Action::Publish => changed = true,
+                Action::Announce(announce) => {
+                    info!(networks = announce.networks.len(), "what is shared has changed");
+                    self.announce.send_replace(Some(announce));
+                }
+                Action::Report(report) => self.reports.push(report),
+                // A full queue means that many are being looked for; the portal asks again.
+                Action::ResolveAddress(ip) => drop(self.wanted.try_send(ip)),
+            }
+        }
+        changed
+    }
+
+    fn publish(&mut self) {
+        self.view.send_replace(Arc::new(self.agent.view()));
+    }
+
+    /// The offers of these joins are there to fetch: notes how long that took.
+    fn note(&self, joins: &mut Vec<(Mac, Instant)>) {
+        if joins.is_empty() {
+            return;
+        }
+        let view = self.view.borrow();
+        for (mac, heard) in joins.drain(..) {
+            if let Some(session) = view.sessions.values().find(|s| s.mac == mac && s.guest) {
+                let took = heard.elapsed();
+                self.meter.note(session.id, took);
+                let offers = session.due().count();
+                debug!(session = %session.id, network = %session.network, offers, took_us = took.as_micros(), "a guest");
+            }
+        }
+    }
+
+    async fn deadline(&self) {
+        let at = match self.agent.next_deadline() {
+            Some((at, _why)) => self.clock.instant(at),
+            None => Instant::now() + IDLE,
+        };
+        tokio::time::sleep_until(at.into()).await;
+    }
+}

@@ -1,0 +1,252 @@
+//! The configuration: typed, checked, immutable.
+//!
+//! UCI text becomes [`raw::Raw`] (strings with lines, no meaning) in [`uci`], and [`check`] makes a [`Config`] of it or
+//! says everything that is wrong. A new file makes a new `Config`; nothing here changes one.
+
+pub mod check;
+pub mod raw;
+pub mod reader;
+#[cfg(test)]
+mod tests;
+pub mod uci;
+
+use std::fmt;
+use std::io::{self, Read as _};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use rustls_pki_types::ServerName;
+use tracing::Level;
+use welcome_core::Rules;
+use welcome_proto::Secret;
+
+/// Where the configuration is.
+pub const DEFAULT_PATH: &str = "/etc/config/welcomed";
+/// If this file is there, it is read in place of [`DEFAULT_PATH`]; libuci does so with every configuration.
+pub const OVERRIDE: &str = "/var/run/uci/welcomed";
+
+/// Greeting begins when the sharer says so, not when the package is installed.
+pub const DEFAULT_ENABLED: bool = false;
+/// Rare changes of state; a router's log is small and shared.
+pub const DEFAULT_LOG_LEVEL: Level = Level::INFO;
+/// Every address; a v6 socket takes IPv4 as well, and a router without IPv6 listens on `0.0.0.0`.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), welcome_proto::lan::PORT);
+/// Where OpenWrt's hostapd and most others have their control sockets.
+pub const DEFAULT_HOSTAPD_DIR: &str = "/var/run/hostapd";
+/// Where OpenWrt's dnsmasq keeps its leases.
+pub const DEFAULT_LEASES: &str = "/tmp/dhcp.leases";
+/// In memory: a status outlives nobody.
+pub const DEFAULT_STATUS_SOCKET: &str = "/var/run/welcomed/status.sock";
+/// On flash: the router's key is made once.
+pub const DEFAULT_STATE_DIR: &str = "/etc/welcomed";
+/// In the middle, so that both more and less important ones have room.
+pub const DEFAULT_PRIORITY: u8 = 50;
+/// A visit sees an offer once.
+pub const DEFAULT_CAP_PER_VISIT: u8 = 1;
+
+/// What the sharer wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Whether to do anything at all.
+    pub enabled: bool,
+    /// How much to log.
+    pub log_level: Level,
+    /// Where stations reach the portal.
+    pub listen: Vec<SocketAddr>,
+    /// Where hostapd's control sockets are.
+    pub hostapd_dir: PathBuf,
+    /// dnsmasq's leases.
+    pub leases: PathBuf,
+    /// Where the status is told.
+    pub status_socket: PathBuf,
+    /// Where the router's key is kept.
+    pub state_dir: PathBuf,
+    /// The directory; without one the router works alone.
+    pub server: Option<Server>,
+    /// What decisions need.
+    pub rules: Rules,
+}
+
+/// The directory server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where it is.
+    pub url: ServerUrl,
+    /// The one-time token to enrol with.
+    pub token: Option<Secret>,
+    /// Certificates to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `http://` was allowed; the URL is a loopback one if it is used.
+    pub allow_plain_http: bool,
+}
+
+impl Config {
+    /// Reads and checks a file. For [`DEFAULT_PATH`] [`OVERRIDE`] comes first.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or with everything that is wrong in it.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let replacement = (path == Path::new(DEFAULT_PATH)).then_some(Path::new(OVERRIDE));
+        Self::load_exactly(replacement.filter(|r| r.exists()).unwrap_or(path))
+    }
+
+    /// Checks a text; problems name `file` as their place.
+    ///
+    /// # Errors
+    /// With everything that is wrong.
+    pub fn parse(file: &Path, text: &[u8]) -> Result<Self, LoadError> {
+        let raw = uci::parse(text).map_err(|errors| errors.into_iter().map(Problem::from).collect());
+        let checked = raw.and_then(|raw| check::check(&raw));
+        checked.map_err(|problems| LoadError::Problems { file: file.to_owned(), problems })
+    }
+
+    fn load_exactly(path: &Path) -> Result<Self, LoadError> {
+        let unreadable = |source| LoadError::Unreadable { file: path.to_owned(), source };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let mut text = Vec::new();
+        // One more than allowed is enough for the parser to see that it is too long.
+        file.take(uci::MAX_FILE as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
+        Self::parse(path, &text)
+    }
+}
+
+/// Why there is no configuration; several lines if there are several problems.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", file.display())]
+    Unreadable {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is wrong.
+    #[error("{}", lines(file, problems))]
+    Problems {
+        /// Which.
+        file: PathBuf,
+        /// What, in order of lines.
+        problems: Vec<Problem>,
+    },
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where, counted from 1.
+    pub line: usize,
+    /// `section.option`, or the section alone; empty if the text is no UCI.
+    pub at: String,
+    /// What is wrong; what would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, at, what } = self;
+        let colon = if at.is_empty() { "" } else { ": " };
+        write!(f, "{line}: {at}{colon}{what}")
+    }
+}
+
+impl From<uci::SyntaxError> for Problem {
+    fn from(uci::SyntaxError { line, what }: uci::SyntaxError) -> Self {
+        Self { line, at: String::new(), what }
+    }
+}
+
+/// `https://HOST[:PORT]`, or `http://` in its place.
+///
+/// ```
+/// use welcomed::config::ServerUrl;
+/// let url: ServerUrl = "https://Directory.example:443/".parse().unwrap();
+/// assert_eq!((url.host(), url.port(), url.authority().as_str()), ("directory.example", 443, "directory.example"));
+/// assert_eq!("http://[::1]:8480".parse::<ServerUrl>().unwrap().authority(), "[::1]:8480");
+/// for bad in ["directory.example", "https://", "https://a/b", "https://a?b", "https://me@a", "ftp://a", "https://a:0"] {
+///     assert!(bad.parse::<ServerUrl>().is_err(), "{bad}");
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUrl {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+impl ServerUrl {
+    /// Whether the connection is protected.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The host, in lower case; an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What stands in `Host`: without the port if it is the scheme's own.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let own = if self.tls { 443 } else { 80 };
+        if self.port == own { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Whether the host is this machine, whatever a resolver says.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+impl FromStr for ServerUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let uri: http::Uri = text.parse().map_err(|_| UrlError)?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(UrlError),
+        };
+        let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        let host = uri.host().unwrap_or_default();
+        let port = match authority.strip_prefix(host).ok_or(UrlError)? {
+            "" if tls => 443,
+            "" => 80,
+            port => port.strip_prefix(':').and_then(|p| p.parse().ok()).filter(|p| *p != 0).ok_or(UrlError)?,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let plain_path = uri.path_and_query().is_none_or(|p| p == "/");
+        if !plain_path || text.contains('#') || ServerName::try_from(host.as_str()).is_err() {
+            return Err(UrlError);
+        }
+        Ok(Self { tls, host, port })
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+    }
+}
+
+/// Not the address of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the address of a server; expected https://HOST or https://HOST:PORT, without a path")]
+pub struct UrlError;
+
+fn lines(file: &Path, problems: &[Problem]) -> String {
+    let lines: Vec<_> = problems.iter().map(|p| format!("{}:{p}", file.display())).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,215 @@
+//! Whole configurations: what is understood, and what is said about what is not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use proptest::prelude::*;
+use tracing::Level;
+use welcome_core::{CredentialRule, Rules};
+use welcome_proto::NetworkId;
+use welcome_proto::announce::Place;
+
+use super::check::{KNOWN, MAX_NETWORKS, MAX_OFFERS};
+use super::{Config, DEFAULT_CAP_PER_VISIT, DEFAULT_PRIORITY, uci};
+
+const SHIPPED: &str = include_str!("../../files/etc/config/welcomed");
+
+fn read(text: &str) -> Result<Config, Vec<String>> {
+    Config::parse(Path::new("f"), text.as_bytes()).map_err(|e| e.to_string().lines().map(str::to_owned).collect())
+}
+
+fn problems(text: &str) -> Vec<String> {
+    read(text).unwrap_err()
+}
+
+/// A shipped file whose examples are switched on.
+fn uncommented(text: &str) -> String {
+    let is_example = |line: &str| ["config ", "option ", "list "].iter().any(|c| line.trim_start().starts_with(c));
+    let uncomment = |line: &'_ str| match line.strip_prefix('#') {
+        Some(rest) if is_example(rest) => rest.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(uncomment).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_shipped_file_is_the_default_and_does_nothing() {
+    let shipped = read(SHIPPED).unwrap();
+    assert_eq!(shipped, read("").unwrap());
+    assert!(!shipped.enabled);
+}
+
+#[test]
+fn the_shipped_file_shows_every_option_and_its_default() {
+    let text = uncommented(SHIPPED);
+    let config = read(&text).unwrap();
+    let raw = uci::parse(text.as_bytes()).unwrap();
+    for (kind, options) in KNOWN {
+        let shown: BTreeSet<_> = raw
+            .sections
+            .iter()
+            .filter(|s| s.kind == kind)
+            .flat_map(|s| s.settings.iter().map(|s| s.name.as_str()))
+            .collect();
+        assert_eq!(shown, options.iter().copied().collect(), "{kind}");
+    }
+    let default = read("").unwrap();
+    let Config { rules, server, .. } = config.clone();
+    assert_eq!(Config { enabled: false, server: None, rules: Rules::default(), ..config }, default);
+    assert!(server.is_some());
+    assert_eq!((rules.networks.len(), rules.offers.len()), (1, 1));
+    assert_eq!((rules.offers[0].priority, rules.offers[0].cap_per_visit), (DEFAULT_PRIORITY, DEFAULT_CAP_PER_VISIT));
+}
+
+#[test]
+fn a_whole_configuration_is_understood() {
+    let config = read(
+        "config welcomed main\noption enabled yes\noption log_level debug\nlist listen 127.0.0.1:1\nlist listen [::1]:2\n\
+         config server server\noption url https://d.example\noption token t\n\
+         config network cafe\noption ifname 'wlan0 wlan1'\noption credential keyid\nlist shared_keyid guest\n\
+         list owner_keyid us\noption share_key 1\noption key 12345678\noption place 1,2\n\
+         config network quiet\nlist ifname wlan2\noption announce 0\noption key 12345678\n\
+         config offer hello\nlist network cafe\noption title Hello\noption link https://a\n\
+         config offer off\noption title x\noption enabled 0\n",
+    )
+    .unwrap();
+    assert!(config.enabled);
+    assert_eq!((config.log_level, config.listen.len()), (Level::DEBUG, 2));
+    let cafe = &config.rules.networks[&"cafe".parse::<NetworkId>().unwrap()];
+    assert_eq!(cafe.ifnames.len(), 2);
+    let CredentialRule::Key { shared, owner, unknown_is_shared } = &cafe.credential else { panic!() };
+    assert!(shared.contains("guest") && owner.contains("us") && !unknown_is_shared);
+    let announce = cafe.announce.clone().unwrap();
+    assert_eq!(announce.key.unwrap().reveal(), "12345678");
+    assert_eq!(announce.place, Place::new(1., 2.).ok());
+    assert_eq!(config.rules.networks[&"quiet".parse::<NetworkId>().unwrap()].announce, None);
+    let offers: Vec<_> = config.rules.offers.iter().map(|o| o.id.as_str()).collect();
+    assert_eq!(offers, ["hello"]);
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_place_and_remedy() {
+    let found = problems(
+        "config welcomed main\noption enabled maybe\noption log_levle info\noption leases tmp\n\
+         config network\nlist ifname a/b\n\
+         config network cafe\nlist ifname wlan0\noption credential psk\n\
+         config network bar\nlist ifname wlan0\noption share_key 1\n\
+         config offer o\nlist network caffe\noption title t\noption priority 101\n\
+         config netwrok x\n",
+    );
+    assert_eq!(
+        found,
+        [
+            r#"f:2: main.enabled: "maybe" cannot be used; expected 1 or 0"#,
+            "f:3: main.log_levle: there is no such option; did you mean log_level?",
+            r#"f:4: main.leases: "tmp" cannot be used; expected an absolute path"#,
+            "f:5: @network: a network needs a name of 1 to 64 characters; e.g. config network 'cafe'",
+            r#"f:6: @network.ifname: "a/b" cannot be used; expected the name of a wireless interface such as phy0-ap0"#,
+            r#"f:9: cafe.credential: "psk" cannot be used; expected bss or keyid"#,
+            "f:11: bar.ifname: wlan0 belongs to network 'cafe' already; an interface carries one network",
+            "f:12: bar.share_key: there is no key to share; set `option key`",
+            "f:14: o.network: there is no network 'caffe'; did you mean 'cafe'?",
+            "f:16: o.priority: not within its limits; expected 0 to 100",
+            "f:17: x: there is no section type netwrok; did you mean network?",
+        ]
+    );
+}
+
+#[test]
+fn plain_http_is_for_this_very_machine_and_only_when_allowed() {
+    let server =
+        |url: &str, allow: u8| read(&format!("config server s\noption url {url}\noption allow_plain_http {allow}"));
+    for (url, allow, fine) in [
+        ("https://d.example", 0, true),
+        ("http://127.0.0.1:8480", 1, true),
+        ("http://127.9.9.9", 1, true),
+        ("http://[::1]", 1, true),
+        ("http://localhost", 1, true),
+        ("http://127.0.0.1:8480", 0, false),
+        ("http://d.example", 1, false),
+        ("http://192.168.1.2", 1, false),
+        ("http://localhost.example", 1, false),
+    ] {
+        assert_eq!(server(url, allow).is_ok(), fine, "{url} {allow}");
+    }
+    assert_eq!(
+        problems("config server s\noption url ftp://a"),
+        [
+            r#"f:2: s.url: "ftp://a" is not the address of a server; expected https://HOST or https://HOST:PORT, without a path"#
+        ]
+    );
+}
+
+#[test]
+fn an_empty_server_is_none_and_half_a_server_is_wrong() {
+    assert_eq!(read("config server s\noption url ''").unwrap().server, None);
+    assert!(problems("config server s\noption token t")[0].contains("s.token: means nothing without a url"));
+}
+
+#[test]
+fn contradictions_are_found() {
+    for (text, expected) in [
+        ("config welcomed main\noption enabled 1", "f:2: main.enabled: there is no network to share"),
+        ("config welcomed a\nconfig welcomed b", "f:2: b: one section of type welcomed too many"),
+        ("config welcomed a\nlist listen [::]:1\nlist listen 0.0.0.0:1", "f:3: a.listen: [::] takes IPv4 as well"),
+        ("config welcomed a\nlist leases /a\nlist leases /b", "f:3: a.leases: is a list"),
+        ("config network a\noption credential bss", "f:1: a: ifname is missing"),
+        ("config network a\nlist ifname w\noption credential keyid", "f:1: a: nobody would be a guest here"),
+        (
+            "config network a\nlist ifname w\noption unknown shared",
+            "f:3: a.unknown: means nothing with credential 'bss'",
+        ),
+        (
+            "config network a\nlist ifname w\noption credential keyid\nlist shared_keyid k\nlist owner_keyid k",
+            "f:5: a.owner_keyid: \"k\" is a shared_keyid as well",
+        ),
+        ("config network a\nlist ifname w\noption key 1234567", "f:3: a.key: has 7 characters; expected 8 to 63"),
+        ("config offer o", "f:1: o: title is missing"),
+        (
+            "config offer o\noption title t\noption link javascript:x",
+            "f:3: o.link: not within its limits; expected an http://",
+        ),
+        (
+            "config offer o\noption title t\noption cap_per_visit 0",
+            "f:3: o.cap_per_visit: not within its limits; expected 1 to 100",
+        ),
+    ] {
+        let found = problems(text);
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn the_number_of_sections_has_a_limit() {
+    let many = |kind: &str, n: usize, rest: &str| {
+        (0..n).map(|i| format!("config {kind} x{i}\n{}\n", rest.replace('@', &i.to_string()))).collect::<String>()
+    };
+    assert!(read(&many("network", MAX_NETWORKS, "list ifname w@")).is_ok());
+    assert_eq!(problems(&many("network", MAX_NETWORKS + 2, "list ifname w@")).len(), 1);
+    assert!(read(&many("offer", MAX_OFFERS, "option title t")).is_ok());
+    assert_eq!(problems(&many("offer", MAX_OFFERS + 1, "option title t")).len(), 1);
+}
+
+#[test]
+fn no_secret_stands_in_a_problem() {
+    let found = problems(
+        "config server s\noption url nonsense\nlist token sesame1\nlist token sesame2\n\
+         config network a\nlist ifname w\nlist key sesame\nlist key sesame3\noption share_key 1",
+    );
+    assert!(found.len() >= 3 && !found.join("\n").contains("sesame"), "{found:?}");
+    let config = read("config server s\noption url https://a\noption token sesame").unwrap();
+    assert!(!format!("{config:?}").contains("sesame"));
+}
+
+proptest! {
+    #[test]
+    fn no_configuration_makes_it_panic(
+        lines in prop::collection::vec(
+            ("config|option|list", "welcomed|server|network|offer|url|key|ifname|listen|title|place|credential|unknown", "[a-z0-9:/.,%-]{0,12}"),
+            0..20,
+        )
+    ) {
+        let text: String = lines.iter().map(|(a, b, c)| format!("{a} {b} '{c}'\n")).collect();
+        let _outcome = read(&text);
+    }
+}

@@ -1,0 +1,21 @@
+//! The agent on the router of whoever shares a Wi-Fi.
+//!
+//! One event through the modules: [`watch`] hears a station join and makes an event of it; [`app`] hands it to the core
+//! (`welcome_core`), which decides, and performs what the core says; [`portal`] shows the outcome to the station;
+//! [`upstream`] tells the server. [`config`] is what the sharer wants, [`status`] what the operator sees, [`run`] starts
+//! and stops everything, [`tasks`] keeps what runs, [`clock`] tells the time and [`meter`] how long things took.
+//!
+//! The library is for the program and its tests; it promises nothing to others.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod logging;
+pub mod meter;
+pub mod portal;
+pub mod run;
+pub mod status;
+pub mod tasks;
+pub mod upstream;
+pub mod watch;

@@ -1,0 +1,210 @@
+//! The portal on real sockets: what one station may take, and that others are served meanwhile.
+
+use std::collections::BTreeSet;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use welcome_core::{Agent, CredentialRule, NetworkRules, Now, Rules};
+use welcome_proto::Mac;
+use welcome_proto::offer::{Content, Offer};
+
+use super::*;
+use crate::tasks::Tasks;
+
+pub(super) const GUEST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+pub(super) fn offer(id: &str, title: &str, text: &str, link: Option<&str>) -> Offer {
+    let content = Content { title: title.to_owned(), text: text.to_owned(), link: link.map(str::to_owned) };
+    Offer { id: id.parse().unwrap(), networks: vec![], priority: 50, cap_per_visit: 1, content }
+}
+
+/// The picture of one guest at [`GUEST`] with these offers; the visit is the same in each.
+pub(super) fn guest_view(offers: Vec<Offer>) -> View {
+    let network =
+        NetworkRules { ifnames: BTreeSet::from(["w".to_owned()]), credential: CredentialRule::Bss, announce: None };
+    let rules = Rules { networks: BTreeMap::from([("cafe".parse().unwrap(), network)]), offers };
+    let mut agent = Agent::default();
+    let mac = Mac([2, 0, 0, 0, 0, 1]);
+    let now = Now { mono: Duration::ZERO, wall: None };
+    for event in [
+        Event::Rules(rules),
+        Event::StationAuthorized { ifname: "w".to_owned(), mac, key: None },
+        Event::AddressLearned { mac, ip: GUEST },
+    ] {
+        assert!(!agent.handle(now, event).is_empty());
+    }
+    agent.view()
+}
+
+struct Bench {
+    address: SocketAddr,
+    view: watch::Sender<Arc<View>>,
+    tasks: Tasks,
+    task: JoinHandle<anyhow::Result<()>>,
+    _events: mpsc::Receiver<Event>,
+}
+
+fn start(limits: Limits, offers: Vec<Offer>) -> Bench {
+    let portal = Portal::bind(&["127.0.0.1:0".parse().unwrap()], limits).unwrap();
+    let address = portal.local_addrs().unwrap()[0];
+    let view = watch::Sender::new(Arc::new(guest_view(offers)));
+    let (tx, events) = mpsc::channel(256);
+    let tasks = Tasks::new();
+    let task = tokio::spawn(portal.run(view.subscribe(), tx, tasks.stop_signal()));
+    Bench { address, view, tasks, task, _events: events }
+}
+
+fn quick() -> Limits {
+    Limits { head_time: Duration::from_millis(200), write_time: Duration::from_millis(300), ..Limits::default() }
+}
+
+const OFFERS: &str = "GET /welcome/v1/offers HTTP/1.1\r\nhost: x\r\n";
+
+impl Bench {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// The whole answer to a request on a connection of its own.
+    async fn ask(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_all(&mut stream).await
+    }
+
+    async fn is_alive(&self) {
+        let answer = self.ask(&format!("{OFFERS}connection: close\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+/// Whatever comes until the end, however it ends.
+async fn read_all(stream: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let _clean = timeout(Duration::from_secs(10), stream.read_to_end(&mut all)).await.expect("the end comes").is_ok();
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[tokio::test]
+async fn a_head_of_a_megabyte_is_refused() {
+    let bench = start(Limits::default(), vec![]);
+    let mut stream = bench.connect().await;
+    let head = format!("{OFFERS}x: {}\r\n\r\n", "x".repeat(1 << 20));
+    // It may be closed before all of it is written.
+    let _whole = stream.write_all(head.as_bytes()).await.is_ok();
+    let answer = read_all(&mut stream).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    bench.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_head_that_comes_slowly_and_a_silent_connection_are_closed() {
+    let bench = start(quick(), vec![]);
+    let start = Instant::now();
+    let mut silent = bench.connect().await;
+    let mut slow = bench.connect().await;
+    for byte in OFFERS.bytes() {
+        if slow.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    read_all(&mut slow).await;
+    read_all(&mut silent).await;
+    assert!(start.elapsed() < Duration::from_secs(3));
+    bench.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let bench = start(Limits { body_time: Duration::from_millis(100), ..Limits::default() }, vec![]);
+    let head = "POST /welcome/v1/shown HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{";
+    assert!(bench.ask(head).await.starts_with("HTTP/1.1 408 "));
+    let large = "POST /welcome/v1/shown HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = format!("1000\r\n{}\r\n", " ".repeat(4096));
+    assert!(bench.ask(&format!("{large}{chunk}{chunk}")).await.starts_with("HTTP/1.1 413 "));
+    bench.is_alive().await;
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_the_place_of_others() {
+    let bench = start(Limits::default(), vec![]);
+    // 127.0.0.1 holds what it may and asks for much more; another address is served all the while.
+    let mut greedy = Vec::new();
+    for _ in 0..500 {
+        greedy.push(bench.connect().await);
+    }
+    let mut closed = 0;
+    for stream in &mut greedy {
+        let mut byte = [0; 1];
+        if let Ok(outcome) = timeout(Duration::from_millis(50), stream.read(&mut byte)).await {
+            assert!(matches!(outcome, Ok(0) | Err(_)));
+            closed += 1;
+        }
+    }
+    assert_eq!(closed, 500 - Limits::default().per_address);
+
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(bench.address).await.unwrap();
+    other.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(read_all(&mut other).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_full_portal_closes_and_has_room_again() {
+    let bench = start(Limits { connections: 2, ..Limits::default() }, vec![]);
+    let held = [bench.connect().await, bench.connect().await];
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(bench.ask("").await, "");
+    drop(held);
+    sleep(Duration::from_millis(50)).await;
+    bench.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_is_given_up() {
+    let text = "x".repeat(2000);
+    let many = || (0..60).map(|i| offer(&format!("o{i}"), "t", &text, None)).collect::<Vec<_>>();
+    let bench = start(quick(), many());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    let mut deaf = socket.connect(bench.address).await.unwrap();
+    deaf.write_all(b"GET /welcome/v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    sleep(Duration::from_millis(1500)).await;
+    let mut got = Vec::new();
+    let end = timeout(Duration::from_secs(5), deaf.read_to_end(&mut got)).await.expect("it was closed");
+    let sent = String::from_utf8_lossy(&got).matches("event: offer").count();
+    assert!(sent < 60, "{sent} of 60 came, {end:?}");
+    bench.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_stream_brings_offers_and_ends_with_the_agent() {
+    let bench = start(Limits::default(), vec![offer("a", "Hello", "", None)]);
+    let mut stream = bench.connect().await;
+    stream.write_all(b"GET /welcome/v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut got = String::new();
+    let mut buffer = [0; 4096];
+    while !got.contains("Hello") {
+        let n = timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.unwrap().unwrap();
+        got += &String::from_utf8_lossy(&buffer[..n]);
+    }
+    assert!(got.contains("content-type: text/event-stream"));
+    bench.view.send_replace(Arc::new(guest_view(vec![offer("b", "Again", "", None)])));
+    assert!(bench.tasks.stop(Duration::from_secs(1)).await.is_empty());
+    let rest = read_all(&mut stream).await;
+    assert!(rest.contains("event: bye"), "{rest}");
+    timeout(Duration::from_secs(2), bench.task).await.expect("it ends").unwrap().unwrap();
+}
+
+#[test]
+fn every_address_of_the_machine_includes_ipv4() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let portal = Portal::bind(&["[::]:0".parse().unwrap()], Limits::default()).unwrap();
+        let port = portal.local_addrs().unwrap()[0].port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    });
+}

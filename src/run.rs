@@ -1,0 +1,188 @@
+//! Starts the parts, wires them, and stops them again.
+//!
+//! Start: bind what stations and operators reach, then listen to hostapd and the kernel, then the link to the server.
+//! Stop: tell all, wait at most four seconds. What ends unasked in between ends the agent, with its name.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info, warn};
+use welcome_core::{Agent, Event, View};
+
+use crate::app::{App, Inputs};
+use crate::cli::{self, Command};
+use crate::clock::Clock;
+use crate::config::{Config, LoadError};
+use crate::meter::Meter;
+use crate::portal::{Limits, Portal};
+use crate::status::{self, Backlog, Source, Status};
+use crate::tasks::Tasks;
+use crate::upstream::{self, Reports, Upstream};
+use crate::{logging, watch as sources};
+
+/// The exit code for wrong usage (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+/// The exit code for a wrong configuration (`EX_CONFIG`).
+const CONFIG: u8 = 78;
+/// procd kills five seconds after it has asked.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+/// See the table of channels in `docs/architecture.md`.
+const HEARD: usize = 256;
+const ASKED: usize = 64;
+const WANTED: usize = 64;
+
+/// The program: reads the command line, does what it says, and names the exit code.
+pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    let command = match cli::read(args) {
+        Ok(command) => command,
+        Err(error) => {
+            // Help goes to stdout and is no failure. Nobody can be told that the terminal is gone.
+            let _told = error.print().is_ok();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = match command {
+        Command::Version => say(env!("CARGO_PKG_VERSION")),
+        Command::Check(check) => Config::load(&check.config).map_err(Into::into).and_then(|_| say("no problems")),
+        Command::Status(options) => status::ask(&options.socket, options.json).and_then(|text| say(text.trim_end())),
+        Command::Run(options) => run_command(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(if error.is::<LoadError>() { CONFIG } else { 1 })
+        }
+    }
+}
+
+fn run_command(options: &cli::Run) -> anyhow::Result<()> {
+    let config = Config::load(&options.config)?;
+    logging::install(options.log, options.log_level.map_or(config.log_level, Into::into))?;
+    if !config.enabled {
+        warn!("option `enabled` of section `main` is 0; nothing to do");
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let outcome = runtime.block_on(async {
+        if let Some(seconds) = options.debug_stall {
+            tokio::spawn(stall_on_signal(Duration::from_secs(seconds)));
+        }
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        run(config, oneshot::channel().0, stop).await
+    });
+    if let Err(error) = &outcome {
+        error!("failed to {error:#}");
+    }
+    outcome
+}
+
+/// A running agent, for whoever started it in this process.
+#[derive(Debug)]
+pub struct Ready {
+    /// Where the portal listens; real ports where 0 was asked for.
+    pub portal: Vec<SocketAddr>,
+    /// What it knows.
+    pub view: watch::Receiver<Arc<View>>,
+    /// How long its joins take.
+    pub meter: Arc<Meter>,
+}
+
+/// Runs the agent until `stop`; says so by `ready` once stations can reach it.
+///
+/// # Errors
+/// If something cannot be bound, or a part ends that should not; the text names it.
+pub async fn run(config: Config, ready: oneshot::Sender<Ready>, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let clock = Clock::new();
+    let meter = Arc::new(Meter::default());
+    let (view, views) = watch::channel(Arc::new(View::default()));
+    let (announce, announces) = watch::channel(None);
+    let (hear, heard) = mpsc::channel(HEARD);
+    let (ask, asked) = mpsc::channel(ASKED);
+    let (want, wanted) = mpsc::channel(WANTED);
+    // The rules come before anything else; the channel is new and has room.
+    if hear.try_send(sources::Heard::now(Event::Rules(config.rules.clone()))).is_err() {
+        bail!("hand the rules to the core");
+    }
+    let reports = Reports::default();
+    let mut tasks = Tasks::new();
+
+    let portal = Portal::bind(&config.listen, Limits::default())?;
+    let listens = portal.local_addrs().context("ask for the portal's address")?;
+    tasks.spawn("portal", portal.run(views.clone(), ask.clone(), tasks.stop_signal()));
+    let status = Status::bind(&config.status_socket)?;
+    let backlog = {
+        let reports = reports.clone();
+        Box::new(move || {
+            let (waiting, dropped) = reports.backlog();
+            Backlog { waiting, dropped }
+        })
+    };
+    let source = Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog };
+    tasks.spawn("status", status.run(source, tasks.stop_signal()));
+    sources::start(&config, clock, &mut tasks, &hear, wanted)?;
+    if let Some(server) = config.server {
+        let upstream = Upstream::new(server, &config.state_dir, upstream::seed(), upstream::Timing::default());
+        tasks.spawn("upstream", upstream.run(announces, reports.clone(), ask.clone(), tasks.stop_signal()));
+    }
+
+    let app = App { agent: Agent::default(), clock, meter: Arc::clone(&meter), view, announce, reports, wanted: want };
+    drop((hear, ask));
+    let mut stopped = tasks.stop_signal();
+    tasks.spawn("app", async move {
+        app.run(Inputs { heard, asked }, stopped.stopped()).await;
+        Ok(())
+    });
+    info!(version = env!("CARGO_PKG_VERSION"), portal = ?listens, "ready");
+    // Nobody may be interested.
+    let _told = ready.send(Ready { portal: listens, view: views, meter }).is_ok();
+
+    let unasked = tokio::select! {
+        () = stop => None,
+        ended = tasks.unasked_end() => Some(ended),
+    };
+    info!("stopping");
+    for ended in tasks.stop(STOP_WITHIN).await {
+        error!("{ended}");
+    }
+    match unasked {
+        None => Ok(()),
+        Some(ended) => bail!("keep running: {ended}"),
+    }
+}
+
+/// Blocks the runtime's thread, and with it everything but the readers of hostapd's sockets, on each SIGUSR1.
+async fn stall_on_signal(length: Duration) {
+    let Ok(mut signals) = signal(SignalKind::user_defined1()) else { return };
+    while signals.recv().await.is_some() {
+        warn!(?length, "stalling, as asked for by --debug-stall");
+        std::thread::sleep(length);
+        warn!("going on");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's answer")]
+fn say(text: &str) -> anyhow::Result<()> {
+    println!("{text}");
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "this is the program's answer")]
+fn complain(error: &anyhow::Error) {
+    if error.is::<LoadError>() {
+        eprintln!("{error}"); // one line a problem, each with its file
+    } else {
+        eprintln!("welcomed: failed to {error:#}");
+    }
+}

@@ -1,0 +1,193 @@
+//! The router's own key, and under which name the server knows it.
+//!
+//! One file in the state directory, readable by its owner alone and replaced as a whole. The key is made on the first
+//! use and never leaves the file but as signatures. A damaged file is an error: making another key in silence would
+//! make another router.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use serde::{Deserialize, Serialize};
+use welcome_proto::{RouterId, Secret};
+
+/// Who this router is.
+#[derive(Debug)]
+pub struct Identity {
+    path: PathBuf,
+    kept: Kept,
+    key: Ed25519KeyPair,
+}
+
+/// What the file holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    /// PKCS#8 in base64.
+    key: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enrolment: Option<Enrolment>,
+}
+
+/// A successful `POST /v1/enrol`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Enrolment {
+    router: RouterId,
+    /// The server that gave the name; to another one it means nothing.
+    server: String,
+    /// SHA-256 of the token, in base64url; so that another token is seen as the wish to enrol again.
+    token: String,
+}
+
+impl Identity {
+    /// Reads the key from `dir`, or makes one.
+    ///
+    /// # Errors
+    /// If the file cannot be read, understood or written.
+    pub fn load_or_make(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join(FILE);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::make(path),
+            Err(error) => return Err(error).with_context(|| format!("read the router's key from {}", path.display())),
+        };
+        let damaged = || format!("{} is damaged; remove it to make a new key and enrol again", path.display());
+        let kept: Kept = serde_json::from_slice(&text).with_context(damaged)?;
+        let key = read_key(&kept).with_context(damaged)?;
+        Ok(Self { path, kept, key })
+    }
+
+    /// The public key as the enrolment wants it.
+    #[must_use]
+    pub fn public_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.key.public_key())
+    }
+
+    /// The name `server` gave us, unless `token` is another than the one we used.
+    #[must_use]
+    pub fn router(&self, server: &str, token: Option<&Secret>) -> Option<&RouterId> {
+        let enrolment = self.kept.enrolment.as_ref().filter(|e| e.server == server)?;
+        let is_same_token = token.is_none_or(|t| hash(t) == enrolment.token);
+        is_same_token.then_some(&enrolment.router)
+    }
+
+    /// Keeps the name that `server` gave us for `token`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn keep_router(&mut self, router: RouterId, server: &str, token: &Secret) -> anyhow::Result<()> {
+        self.kept.enrolment = Some(Enrolment { router, server: server.to_owned(), token: hash(token) });
+        self.write()
+    }
+
+    /// Signs with the router's key (Ed25519).
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.key.sign(message).as_ref().to_vec()
+    }
+
+    fn make(path: PathBuf) -> anyhow::Result<Self> {
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok().context("make a key: no randomness")?;
+        let kept = Kept { key: Secret::new(STANDARD.encode(key)), enrolment: None };
+        let identity = Self { path, key: read_key(&kept)?, kept };
+        identity.write()?;
+        Ok(identity)
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
+        let text = serde_json::to_vec(&self.kept)?;
+        replace(&self.path, &text).with_context(|| format!("write the router's key to {}", self.path.display()))
+    }
+}
+
+fn read_key(kept: &Kept) -> anyhow::Result<Ed25519KeyPair> {
+    let der = STANDARD.decode(kept.key.reveal()).ok().context("the key is no base64")?;
+    Ed25519KeyPair::from_pkcs8(&der).map_err(|e| anyhow::anyhow!("the key is no Ed25519 key: {e}"))
+}
+
+fn hash(token: &Secret) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, token.reveal().as_bytes()))
+}
+
+/// Replaces a file as a whole: after a power cut it is the old one or the new one.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let fresh = path.with_extension("new");
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(dir)?.sync_all()
+}
+
+const FILE: &str = "identity.json";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use ring::signature::{ED25519, UnparsedPublicKey};
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_kept_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("welcomed");
+        let made = Identity::load_or_make(&dir).unwrap();
+        let read = Identity::load_or_make(&dir).unwrap();
+        assert_eq!(made.public_key(), read.public_key());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&dir), mode(&dir.join(FILE))), (0o700, 0o600));
+        let public = URL_SAFE_NO_PAD.decode(read.public_key()).unwrap();
+        UnparsedPublicKey::new(&ED25519, public).verify(b"hello", &made.sign(b"hello")).unwrap();
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_server_and_one_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let [token, other] = ["one", "two"].map(Secret::new);
+        let mut identity = Identity::load_or_make(dir.path()).unwrap();
+        assert_eq!(identity.router("https://a", Some(&token)), None);
+        identity.keep_router("r-1".parse().unwrap(), "https://a", &token).unwrap();
+
+        let identity = Identity::load_or_make(dir.path()).unwrap();
+        let router = |server, token| identity.router(server, token).map(RouterId::as_str);
+        assert_eq!(router("https://a", Some(&token)), Some("r-1"));
+        assert_eq!(router("https://a", None), Some("r-1"), "a used token may be removed");
+        assert_eq!(router("https://a", Some(&other)), None);
+        assert_eq!(router("https://b", Some(&token)), None);
+        let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
+        assert!(!text.contains("one"), "{text}");
+        assert!(!format!("{identity:?}").contains(identity.kept.key.reveal()));
+    }
+
+    #[test]
+    fn a_damaged_file_is_no_new_router() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in ["", "{", "{}", r#"{"key":"!"}"#, r#"{"key":"AAAA"}"#] {
+            fs::write(dir.path().join(FILE), text).unwrap();
+            let error = Identity::load_or_make(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("remove it"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_an_interrupted_write_left_is_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("identity.new"), "half").unwrap();
+        Identity::load_or_make(dir.path()).unwrap();
+        assert!(!dir.path().join("identity.new").exists());
+    }
+}
