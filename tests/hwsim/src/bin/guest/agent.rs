@@ -1,0 +1,108 @@
+//! The agent, beside hostapd.
+
+use std::fs;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use hwsim::PROGRAMS_DIR;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::access_point::{AP, HOSTAPD_DIR};
+use crate::certificate::AUTHORITY_FILE;
+use crate::directory::URL;
+use crate::process::{Daemon, run};
+use crate::wait::until;
+
+/// For how long the agent sleeps when it is told to.
+pub(crate) const STALL: Duration = Duration::from_secs(20);
+
+/// What the agent shares.
+pub(crate) struct Shared<'a> {
+    pub(crate) network: &'a str,
+    /// Passphrase of the key with the id `shared`; the owner's has the id `owner`.
+    pub(crate) key: &'a str,
+    pub(crate) leases: &'a str,
+}
+
+/// A running `welcomed`.
+pub(crate) struct Agent(Daemon);
+
+impl Agent {
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn start(shared: &Shared<'_>, enrolment_token: &str) -> Result<Self> {
+        fs::write(CONFIG, render(shared, enrolment_token)).context("write the agent's configuration")?;
+        let program = format!("{PROGRAMS_DIR}/welcomed");
+        let stall = STALL.as_secs().to_string();
+        let words = [&program, "run", "--config", CONFIG, "--log", "stderr", "--debug-stall", &stall];
+        let mut agent = Self(Daemon::start("welcomed", AP, &words)?);
+        until(Duration::from_secs(20), "the agent answers", || {
+            if let Some(status) = agent.0.ended()? {
+                bail!("the agent ended with {status}");
+            }
+            Ok(agent.status().ok())
+        })?;
+        Ok(agent)
+    }
+
+    /// What `welcomed status --json` prints.
+    ///
+    /// # Errors
+    /// When the agent does not answer within two seconds.
+    pub(crate) fn status(&self) -> Result<Value> {
+        let program = format!("{PROGRAMS_DIR}/welcomed");
+        let words = [&program, "status", "--json", "--socket", STATUS_SOCKET];
+        let outcome = run("welcomed-status", AP, &words, Duration::from_secs(2))?;
+        serde_json::from_str(&outcome.stdout).context("understand the agent's status")
+    }
+
+    /// Has the agent sleep for [`STALL`].
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn stall(&self) -> Result<()> {
+        self.0.signal(Signal::USR1)
+    }
+
+    /// Stops it in order; returns how it ended and after what time.
+    ///
+    /// # Errors
+    /// When it is still there after ten seconds.
+    pub(crate) fn stop(&mut self) -> Result<(ExitStatus, Duration)> {
+        self.0.stop(Signal::TERM, Duration::from_secs(10))
+    }
+}
+
+fn render(shared: &Shared<'_>, enrolment_token: &str) -> String {
+    let Shared { network, key, leases } = shared;
+    format!(
+        "config welcomed 'main'
+\toption enabled '1'
+\toption log_level 'debug'
+\toption hostapd_dir '{HOSTAPD_DIR}'
+\toption leases '{leases}'
+\toption status_socket '{STATUS_SOCKET}'
+\toption state_dir '/tmp/welcomed'
+
+config server 'server'
+\toption url '{URL}'
+\toption token '{enrolment_token}'
+\toption ca_file '{AUTHORITY_FILE}'
+
+config network '{network}'
+\tlist ifname 'wlan0'
+\toption credential 'keyid'
+\tlist shared_keyid 'shared'
+\tlist owner_keyid 'owner'
+\toption share_key '1'
+\toption key '{key}'
+"
+    )
+}
+
+const CONFIG: &str = "/tmp/welcomed.uci";
+const STATUS_SOCKET: &str = "/run/welcomed.sock";

@@ -1,0 +1,131 @@
+//! Where the stories of greeting play: a router, the Internet, a guest's phone, the owner's phone.
+//!
+//! ```text
+//! net: server ──cable── ap: hostapd, dnsmasq, agent ~~~air~~~ sta2, sta3, …
+//!   └───────────cable (the guest's mobile network)──────────── sta1
+//! ```
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::access_point::{AP, AccessPoint, Bss};
+use crate::agent::{Agent, Shared};
+use crate::client::Client;
+use crate::directory::{Directory, NET};
+use crate::network::{Plug, add_cable, add_namespace, add_route, give_radio};
+use crate::process::{Daemon, tool};
+use crate::station::{Station, write_dhcp_script};
+use crate::wait::until;
+
+/// Name of the network on the air.
+pub(crate) const SSID: &[u8] = b"Corner Cafe";
+
+/// Passphrase of the owner's own devices.
+pub(crate) const OWNER_KEY: &str = "owner passphrase";
+
+/// Title of the message that guests get.
+pub(crate) const TITLE: &str = "Welcome to the corner cafe";
+
+/// The guest's interface to the mobile network, there until the story takes it away.
+pub(crate) const MOBILE: &str = "mobile0";
+
+/// All that runs.
+pub(crate) struct Scene {
+    pub(crate) agent: Agent,
+    pub(crate) directory: Directory,
+    /// The agent's name at the server.
+    pub(crate) router: String,
+    pub(crate) point: AccessPoint,
+    pub(crate) guest: Station,
+    pub(crate) owner: Station,
+    _dnsmasq: Daemon,
+}
+
+impl Scene {
+    /// Builds it all up to the moment before the guest comes: the router has enrolled and holds the server's offer.
+    ///
+    /// # Errors
+    /// When any of it does not start.
+    pub(crate) fn set_up() -> Result<Self> {
+        lay_network()?;
+        write_dhcp_script()?;
+        let keys = [("shared", SHARED_KEY), ("owner", OWNER_KEY)];
+        let point = AccessPoint::start(&[Bss { ssid: SSID, keys: &keys, bridge: Some(BRIDGE) }])?;
+        let dnsmasq = start_dnsmasq()?;
+        let directory = Directory::start()?;
+        let shared = Shared { network: "cafe", key: SHARED_KEY, leases: LEASES };
+        let agent = Agent::start(&shared, &directory.enrolment_token)?;
+        let router = directory.await_router().context("the agent and its server")?;
+        directory.put_offer(&router, &json!({ "id": OFFER, "content": { "title": TITLE, "text": TEXT } }))?;
+        await_offer(&agent)?;
+        let guest = Station::start(1)?;
+        add_cable(
+            &Plug { namespace: NET, interface: "mobile1", address: "203.0.113.1/24" },
+            &Plug { namespace: &guest.namespace, interface: MOBILE, address: "203.0.113.2/24" },
+        )?;
+        add_route(&guest.namespace, "198.51.100.0/24", "203.0.113.1")?;
+        let owner = Station::start(2)?;
+        Ok(Self { agent, directory, router, point, guest, owner, _dnsmasq: dnsmasq })
+    }
+
+    /// One more guest, who has fetched the list some other day.
+    ///
+    /// # Errors
+    /// When there is no such radio, or the first guest has no list.
+    pub(crate) fn another_guest(&self, number: u32) -> Result<Station> {
+        let station = Station::start(number)?;
+        Client(&station).copy_list_of(&Client(&self.guest))?;
+        Ok(station)
+    }
+}
+
+fn lay_network() -> Result<()> {
+    add_namespace(AP)?;
+    add_namespace(NET)?;
+    give_radio(0, AP)?;
+    tool(&["ip", "-n", AP, "link", "add", BRIDGE, "type", "bridge"])?;
+    tool(&["ip", "-n", AP, "address", "add", "10.77.0.1/24", "dev", BRIDGE])?;
+    tool(&["ip", "-n", AP, "link", "set", BRIDGE, "up"])?;
+    add_cable(
+        &Plug { namespace: AP, interface: "wan", address: "198.51.100.1/24" },
+        &Plug { namespace: NET, interface: "router1", address: "198.51.100.2/24" },
+    )
+}
+
+fn start_dnsmasq() -> Result<Daemon> {
+    let interface = format!("--interface={BRIDGE}");
+    let leases = format!("--dhcp-leasefile={LEASES}");
+    let words = [
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--pid-file=",
+        "--log-facility=-",
+        "--port=0",
+        "--bind-interfaces",
+        &interface,
+        &leases,
+        "--dhcp-range=10.77.0.50,10.77.0.250,1h",
+        "--dhcp-authoritative",
+        // Its ping check would add three seconds to each first lease.
+        "--no-ping",
+    ];
+    Daemon::start("dnsmasq", AP, &words)
+}
+
+fn await_offer(agent: &Agent) -> Result<()> {
+    until(Duration::from_secs(20), "the agent holds the offer", || {
+        let status = agent.status()?;
+        let offers = status["offers"].as_array();
+        Ok(offers.is_some_and(|o| o.iter().any(|o| o["id"] == OFFER)).then_some(()))
+    })
+}
+
+const BRIDGE: &str = "br-lan";
+const LEASES: &str = "/tmp/dhcp.leases";
+const SHARED_KEY: &str = "shared passphrase";
+const OFFER: &str = "apple-cake";
+const TEXT: &str = "The first coffee is on us. Ask for the apple cake.";
