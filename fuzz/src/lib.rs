@@ -1,0 +1,115 @@
+//! What must hold for any bytes at all: one function for each parser of bytes from outside.
+//!
+//! `make fuzz` looks for bytes that break one of them (cargo-fuzz, nightly); `tests/replay.rs` replays every file of
+//! `corpus/` on any toolchain. A failure found becomes a file there.
+
+use std::path::Path;
+
+use welcome_proto::announce::Announce;
+use welcome_proto::enrol::EnrolRequest;
+use welcome_proto::lan::{Shown, StationOffers, Welcome};
+use welcome_proto::lookup::{BssidQuery, Listing};
+use welcome_proto::offer::OffersPush;
+use welcome_proto::problem::Problem;
+use welcome_proto::report::ReportBatch;
+use welcome_proto::{signature, sse};
+use welcomed::config::Config;
+use welcomed::watch::address::parse_leases;
+use wpa_ctrl::reply;
+
+/// A target: its name, which is also that of its corpus, and what must hold.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 6] = [
+    ("wpa_event", wpa_event),
+    ("wpa_reply", wpa_reply),
+    ("uci_text", uci_text),
+    ("sse", sse_stream),
+    ("wire_json", wire_json),
+    ("texts", texts),
+];
+
+/// A datagram from an attached control socket.
+pub fn wpa_event(data: &[u8]) {
+    seen(wpa_ctrl::Event::parse(data));
+}
+
+/// An answer on a control socket.
+pub fn wpa_reply(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Some(radio) = reply::Radio::parse(&text) {
+        // No answer may make a list longer than itself.
+        assert!(radio.bss.len() <= text.lines().count());
+    }
+    seen(reply::Station::parse(&text));
+    seen(text.lines().filter_map(reply::Heard::parse_row).collect::<Vec<_>>());
+    seen(reply::Heard::parse_entry(&text));
+    assert_eq!(wpa_ctrl::text::unescape(&wpa_ctrl::text::escape(data)), data, "escaping loses a byte");
+}
+
+/// A configuration file.
+pub fn uci_text(data: &[u8]) {
+    if let Err(error) = Config::parse(Path::new("welcomed"), data) {
+        assert!(!error.to_string().is_empty(), "refused without a reason");
+    }
+}
+
+/// A stream of server-sent events, in two pieces.
+pub fn sse_stream(data: &[u8]) {
+    let decode = |pieces: [&[u8]; 2]| {
+        let mut decoder = sse::Decoder::new(256);
+        let mut events = Vec::new();
+        for piece in pieces {
+            match decoder.push(piece) {
+                Ok(more) => events.extend(more),
+                Err(_) => return None,
+            }
+        }
+        Some(events)
+    };
+    let whole = decode([data, b""]);
+    assert_eq!(whole, decode(data.split_at(data.len() / 2).into()), "it matters where the network cuts");
+    for event in whole.into_iter().flatten().filter(|e| !e.name.contains('\r')) {
+        let again = sse::Decoder::new(4096).push(sse::encode(&event.name, None, &event.data).as_bytes());
+        assert!(again.is_ok_and(|e| e.len() == 1 && e[0].data == event.data));
+    }
+}
+
+/// Every JSON document that travels.
+pub fn wire_json(data: &[u8]) {
+    if let Ok(push) = serde_json::from_slice::<OffersPush>(data) {
+        push.offers.iter().for_each(|o| seen(o.check()));
+    }
+    if let Ok(announce) = serde_json::from_slice::<Announce>(data) {
+        let text = serde_json::to_string(&announce).expect("what was read can be written");
+        assert_eq!(serde_json::from_str::<Announce>(&text).ok(), Some(announce));
+    }
+    seen(serde_json::from_slice::<EnrolRequest>(data));
+    seen(serde_json::from_slice::<Shown>(data));
+    seen(serde_json::from_slice::<StationOffers>(data));
+    seen(serde_json::from_slice::<Welcome>(data));
+    seen(serde_json::from_slice::<BssidQuery>(data));
+    seen(serde_json::from_slice::<Listing>(data));
+    seen(serde_json::from_slice::<ReportBatch>(data));
+    seen(serde_json::from_slice::<Problem>(data));
+}
+
+/// The small texts: names, signatures, leases, places.
+pub fn texts(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(ssid) = text.parse::<welcome_proto::Ssid>() {
+        assert_eq!(ssid.to_string().parse(), Ok(ssid));
+    }
+    if let Ok(params) = signature::parse_input(&text, true) {
+        assert_eq!(signature::signature_input(&params, true), text, "two texts for one signature");
+    }
+    seen(signature::parse_signature(&text));
+    seen(text.parse::<welcome_proto::Mac>());
+    seen(text.parse::<welcome_proto::announce::Place>());
+    seen(text.parse::<welcomed::config::ServerUrl>());
+    assert!(parse_leases(&text).len() <= text.lines().count());
+}
+
+/// That the value came to be is all that is asked of it.
+fn seen<T>(_value: T) {}
