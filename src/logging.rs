@@ -9,8 +9,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
+use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
@@ -24,11 +25,12 @@ use crate::cli::LogTo;
 /// If syslog was asked for by name and is not there, or a log is installed already.
 pub fn install(to: LogTo, level: Level) -> anyhow::Result<()> {
     set_level(level);
+    let stderr = || Sink::Stderr { started: Instant::now() };
     let sink = match to {
-        LogTo::Stderr => Sink::Stderr,
-        LogTo::Auto if io::stderr().is_terminal() => Sink::Stderr,
+        LogTo::Stderr => stderr(),
+        LogTo::Auto if io::stderr().is_terminal() => stderr(),
         // A container has no syslog; stderr is where its log is read.
-        LogTo::Auto => Syslog::open(SYSLOG_SOCKET).map_or(Sink::Stderr, Sink::Syslog),
+        LogTo::Auto => Syslog::open(SYSLOG_SOCKET).map_or_else(|_| stderr(), Sink::Syslog),
         LogTo::Syslog => Sink::Syslog(
             Syslog::open(SYSLOG_SOCKET)
                 .map_err(|e| anyhow::Error::new(e).context(format!("open syslog at {SYSLOG_SOCKET}")))?,
@@ -69,7 +71,10 @@ struct Log {
 }
 
 enum Sink {
-    Stderr,
+    /// Its lines begin with the seconds since the start.
+    Stderr {
+        started: Instant,
+    },
     Syslog(Syslog),
 }
 
@@ -88,8 +93,8 @@ impl Subscriber for Log {
         let text = line.finish(event.metadata().target());
         match &self.sink {
             Sink::Syslog(syslog) => syslog.send(*event.metadata().level(), &text),
-            Sink::Stderr => {
-                let line = format!("{} {:5} {text}\n", stamp(now()), event.metadata().level());
+            Sink::Stderr { started } => {
+                let line = format!("{:9.3} {:5} {text}\n", started.elapsed().as_secs_f64(), event.metadata().level());
                 // There is nowhere to tell that stderr is closed.
                 let _lost = io::stderr().lock().write_all(line.as_bytes()).is_err();
             }
@@ -137,17 +142,15 @@ impl Visit for Line {
 }
 
 /// The system's log, over its datagram socket.
-// The `syslog` crate waits when the log's queue is full, parses a time format for every line and brings the `time`
-// crate; a line of RFC 3164 is two `format!`.
 struct Syslog {
     path: &'static str,
-    socket: Mutex<UnixDatagram>,
+    logger: Mutex<Logger<LoggerBackend, Formatter3164>>,
     lost: AtomicU32,
 }
 
 impl Syslog {
     fn open(path: &'static str) -> io::Result<Self> {
-        Ok(Self { path, socket: Mutex::new(connect(path)?), lost: AtomicU32::new(0) })
+        Ok(Self { path, logger: Mutex::new(connect(path)?), lost: AtomicU32::new(0) })
     }
 
     fn send(&self, level: Level, text: &str) {
@@ -161,16 +164,16 @@ impl Syslog {
     }
 
     fn send_line(&self, level: Level, text: &str) -> bool {
-        let line = syslog_line(level, now(), std::process::id(), text);
-        let Ok(mut socket) = self.socket.lock() else { return false };
-        match socket.send(line.as_bytes()) {
-            Ok(_) => true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+        let text = &text[..text.floor_char_boundary(MAX_TEXT)];
+        let Ok(mut logger) = self.logger.lock() else { return false };
+        match send(&mut logger, level, text) {
+            Ok(()) => true,
+            Err(syslog::Error::Write(error)) if error.kind() == io::ErrorKind::WouldBlock => false,
             // The log daemon was restarted: its new socket has the same name.
             Err(_) => match connect(self.path) {
                 Ok(fresh) => {
-                    *socket = fresh;
-                    socket.send(line.as_bytes()).is_ok()
+                    *logger = fresh;
+                    send(&mut logger, level, text).is_ok()
                 }
                 Err(_) => false,
             },
@@ -178,84 +181,70 @@ impl Syslog {
     }
 }
 
-fn connect(path: &str) -> io::Result<UnixDatagram> {
+/// The crate's own ways to open a log give a socket that waits; this one does not.
+fn connect(path: &str) -> io::Result<Logger<LoggerBackend, Formatter3164>> {
     let socket = UnixDatagram::unbound()?;
     socket.connect(path)?;
     socket.set_nonblocking(true)?;
-    Ok(socket)
+    let pid = std::process::id();
+    let formatter =
+        Formatter3164 { facility: Facility::LOG_DAEMON, hostname: None, process: "welcomed".to_owned(), pid };
+    Ok(Logger::new(LoggerBackend::Unix(socket), formatter))
 }
 
-/// A line of RFC 3164. OpenWrt's logd cuts the time stamp off by its length, so there must be one; it puts its own.
-fn syslog_line(level: Level, now: u64, pid: u32, text: &str) -> String {
-    let severity = match level {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        Level::DEBUG | Level::TRACE => 7,
-    };
-    let mut line = format!("<{}>{} welcomed[{pid}]: {text}", DAEMON + severity, stamp(now));
-    line.truncate(line.floor_char_boundary(MAX_LINE));
-    line
+fn send(logger: &mut Logger<LoggerBackend, Formatter3164>, level: Level, text: &str) -> syslog::Result<()> {
+    match level {
+        Level::ERROR => logger.err(text),
+        Level::WARN => logger.warning(text),
+        Level::INFO => logger.info(text),
+        Level::DEBUG | Level::TRACE => logger.debug(text),
+    }
 }
 
-/// `Mmm dd hh:mm:ss`, in UTC: a router's log is read far from the router.
-fn stamp(unix: u64) -> String {
-    let (days, seconds) = (unix / 86_400, unix % 86_400);
-    let (month, day) = month_and_day(days);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{} {day:2} {hour:02}:{minute:02}:{second:02}", MONTHS[month])
-}
-
-/// Month (0 to 11) and day (1 to 31) of a day since 1970 in the Gregorian calendar, counted in years that begin in
-/// March, so that the leap day comes last.
-fn month_and_day(days: u64) -> (usize, u64) {
-    let days = days + 719_468; // since 0000-03-01
-    let of_era = days % 146_097;
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    (usize::try_from((month + 2) % 12).unwrap_or(0), day)
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const SYSLOG_SOCKET: &str = "/dev/log";
-/// The facility `daemon`, shifted as RFC 3164 wants it.
-const DAEMON: u8 = 3 << 3;
-/// logd takes 1023 bytes a line.
-const MAX_LINE: usize = 1023;
+/// logd takes 1023 bytes a line, of which severity, time and name take some forty.
+const MAX_TEXT: usize = 980;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A log daemon at a path of its own.
+    fn daemon(dir: &tempfile::TempDir) -> (&'static str, UnixDatagram) {
+        let path: &'static str = Box::leak(dir.path().join("log").to_str().unwrap().to_owned().into_boxed_str());
+        (path, UnixDatagram::bind(path).unwrap())
+    }
+
+    fn received(daemon: &UnixDatagram) -> String {
+        let mut buffer = [0; 2048];
+        let n = daemon.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..n]).into_owned()
+    }
+
     #[test]
     fn a_line_has_the_severity_the_time_and_the_name() {
-        let line = syslog_line(Level::WARN, 1_795_400_000, 7, "watch: hostapd is gone");
-        assert_eq!(line, "<28>Nov 23 02:13:20 welcomed[7]: watch: hostapd is gone");
-        for (level, priority) in [(Level::ERROR, "<27>"), (Level::INFO, "<30>"), (Level::TRACE, "<31>")] {
-            assert!(syslog_line(level, 0, 7, "x").starts_with(priority));
+        let dir = tempfile::tempdir().unwrap();
+        let (path, daemon) = daemon(&dir);
+        let syslog = Syslog::open(path).unwrap();
+        for (level, priority) in
+            [(Level::ERROR, "<27>"), (Level::WARN, "<28>"), (Level::INFO, "<30>"), (Level::TRACE, "<31>")]
+        {
+            syslog.send(level, "watch: hostapd is gone");
+            let line = received(&daemon);
+            assert!(line.starts_with(priority), "{line}");
+            assert!(line.ends_with(&format!(" welcomed[{}]: watch: hostapd is gone", std::process::id())), "{line}");
+            // OpenWrt's logd cuts the time stamp off by its length: `Mmm dd hh:mm:ss`, and looks for this space.
+            assert_eq!(line.as_bytes()[4 + 15], b' ', "{line}");
         }
-        assert_eq!(syslog_line(Level::INFO, 0, 7, "x").as_bytes()[4 + 15], b' ', "logd looks for this space");
     }
 
     #[test]
     fn a_long_line_is_cut_between_two_characters() {
-        let line = syslog_line(Level::INFO, 0, 7, &"欢".repeat(1000));
-        assert!((MAX_LINE - 3..=MAX_LINE).contains(&line.len()));
-    }
-
-    #[test]
-    fn the_calendar_is_right() {
-        for (days, expected) in
-            [(0, (0, 1)), (58, (1, 28)), (59, (2, 1)), (789, (1, 29)), (11_016, (1, 29)), (20_453, (11, 31))]
-        {
-            assert_eq!(month_and_day(days), expected, "{days}");
-        }
+        let dir = tempfile::tempdir().unwrap();
+        let (path, daemon) = daemon(&dir);
+        Syslog::open(path).unwrap().send(Level::INFO, &"欢".repeat(1000));
+        let line = received(&daemon);
+        assert!(line.len() <= 1023 && line.ends_with('欢'), "{}", line.len());
     }
 
     #[test]
@@ -275,29 +264,21 @@ mod tests {
     #[test]
     fn a_log_that_does_not_keep_up_costs_lines_and_no_time() {
         let dir = tempfile::tempdir().unwrap();
-        let path: &'static str = Box::leak(dir.path().join("log").to_str().unwrap().to_owned().into_boxed_str());
-        let daemon = UnixDatagram::bind(path).unwrap();
+        let (path, first) = daemon(&dir);
         let syslog = Syslog::open(path).unwrap();
         for _ in 0..5000 {
             syslog.send(Level::INFO, "x");
         }
         assert!(syslog.lost.load(Ordering::Relaxed) > 0);
-        let mut buffer = [0; 2048];
-        let n = daemon.recv(&mut buffer).unwrap();
-        assert!(buffer[..n].ends_with(b" x"));
+        assert!(received(&first).ends_with(" x"));
         syslog.send(Level::INFO, "y");
 
         // The daemon comes back under the same name.
-        drop(daemon);
+        drop(first);
         std::fs::remove_file(path).unwrap();
-        let daemon = UnixDatagram::bind(path).unwrap();
+        let second = UnixDatagram::bind(path).unwrap();
         syslog.send(Level::INFO, "z");
-        let texts: Vec<_> = (0..2)
-            .map(|_| {
-                let n = daemon.recv(&mut buffer).unwrap();
-                String::from_utf8_lossy(&buffer[..n]).into_owned()
-            })
-            .collect();
+        let texts = [received(&second), received(&second)];
         assert!(texts[0].contains("lines were lost"), "{texts:?}");
         assert!(texts[1].ends_with(" z"), "{texts:?}");
     }
