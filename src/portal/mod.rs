@@ -3,6 +3,7 @@
 //! In: connections, and the [`View`]. Out: answers, and events for the core. An accept error is never fatal, one
 //! connection never costs another one its place beyond the limits, and nothing a station sends makes a task.
 
+pub mod asked;
 pub mod deadline;
 pub mod page;
 pub mod route;

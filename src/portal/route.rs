@@ -3,7 +3,6 @@
 //! In: a request and the address it came from. Out: an answer, and events for the core. A station is known by its
 //! address alone; nothing it sends makes it somebody else.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +19,7 @@ use welcome_core::{Event, SessionView, View};
 use welcome_proto::lan::{self, LanNetwork, Shown, ShownOffer, StationOffers, Welcome};
 use welcome_proto::problem::{self, Problem};
 
+use super::asked::Asked;
 use super::stream::{EventStream, lan_offer};
 use super::{Limits, page};
 use crate::tasks::Stop;
@@ -128,7 +128,7 @@ impl Router {
         let now = Instant::now();
         let (asked, is_first) = self.asked.lock().unwrap_or_else(PoisonError::into_inner).note(now, ip);
         if is_first && self.events.try_send(Event::AddressWanted { ip }).is_err() {
-            self.asked.lock().unwrap_or_else(PoisonError::into_inner).at.remove(&ip);
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).forget(ip);
             return Err(Refusal::Busy);
         }
         let found = timeout_at(asked + self.limits.address_wait, view.wait_for(|v| known(v).is_some())).await;
@@ -158,28 +158,6 @@ impl Router {
             return Ok(());
         }
         self.events.try_send(Event::Shown { session: session.id, offers }).map_err(|_| Refusal::Busy)
-    }
-}
-
-/// When each unknown address was asked for, so that nobody makes the core ask again and again.
-#[derive(Debug, Default)]
-struct Asked {
-    at: BTreeMap<IpAddr, Instant>,
-}
-
-impl Asked {
-    /// When this address was asked for, and whether to ask now.
-    fn note(&mut self, now: Instant, ip: IpAddr) -> (Instant, bool) {
-        self.at.retain(|_, at| now.duration_since(*at) < ASK_AGAIN);
-        if let Some(at) = self.at.get(&ip) {
-            return (*at, false);
-        }
-        if self.at.len() >= MAX_ASKED {
-            warn!(addresses = MAX_ASKED, "too many unknown addresses ask for a welcome");
-            return (now, false);
-        }
-        self.at.insert(ip, now);
-        (now, true)
     }
 }
 
@@ -289,14 +267,9 @@ const ALWAYS: [(header::HeaderName, &str); 3] = [
 const MAX_BODY: usize = 4096;
 /// The most offers that one message can call shown; as many as one sender may have.
 const MAX_SHOWN: usize = 64;
-/// How long an unknown address stays unknown before it is asked for again.
-const ASK_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
-/// The most unknown addresses remembered; a /24 of them.
-const MAX_ASKED: usize = 256;
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
     use std::time::Duration;
 
     use welcome_proto::offer::Offer;
@@ -480,17 +453,6 @@ mod tests {
             );
             assert_eq!(answer.headers()[header::CONTENT_TYPE], problem::MEDIA_TYPE);
         }
-    }
-
-    #[test]
-    fn a_flood_of_addresses_is_forgotten_after_a_while() {
-        let mut asked = Asked::default();
-        let start = Instant::now();
-        let address = |i: u32| IpAddr::V6(Ipv6Addr::from(u128::from(i)));
-        let first = (0..1000).filter(|i| asked.note(start, address(*i)).1).count();
-        assert_eq!((first, asked.at.len()), (MAX_ASKED, MAX_ASKED));
-        assert!(asked.note(start + ASK_AGAIN, address(5000)).1);
-        assert_eq!(asked.at.len(), 1);
     }
 
     #[test]
