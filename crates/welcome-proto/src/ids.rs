@@ -89,8 +89,8 @@ impl fmt::Display for Bssid {
 
 /// A network name: 1 to 32 bytes (IEEE 802.11-2020, 9.4.2.2), which need not be text.
 ///
-/// The text form keeps printable UTF-8 as it is and writes every other byte, the backslash and the quotation mark as
-/// an escape, so that it never loses a byte. It also reads what hostapd and wpa_supplicant print (`\xe9`, `\"`, `\n`).
+/// The text form keeps printable UTF-8 as it is and writes the backslash and every other byte as an escape, so that it
+/// never loses one. It also reads what hostapd and wpa_supplicant print (`\xe9`, `\"`, `\n`).
 ///
 /// ```
 /// use welcome_proto::Ssid;
@@ -166,7 +166,7 @@ impl fmt::Display for Ssid {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
                 match c {
-                    '\\' | '"' => write!(f, "\\{c}")?,
+                    '\\' => f.write_str("\\\\")?,
                     c if c.is_control() => {
                         for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                             write!(f, "\\x{byte:02x}")?;
