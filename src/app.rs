@@ -38,8 +38,8 @@ pub struct App {
     pub view: watch::Sender<Arc<View>>,
     /// What the server is to know.
     pub announce: watch::Sender<Option<Announce>>,
-    /// What happened, for the server.
-    pub reports: Reports,
+    /// What happened, for the server, if there is one.
+    pub reports: Option<Reports>,
     /// Addresses to look for.
     pub wanted: mpsc::Sender<IpAddr>,
 }
@@ -93,7 +93,11 @@ impl App {
                     info!(networks = announce.networks.len(), "what is shared has changed");
                     self.announce.send_replace(Some(announce));
                 }
-                Action::Report(report) => self.reports.push(report),
+                Action::Report(report) => {
+                    if let Some(reports) = &self.reports {
+                        reports.push(report);
+                    }
+                }
                 // A full queue means that many are being looked for; the portal asks again.
                 Action::ResolveAddress(ip) => drop(self.wanted.try_send(ip)),
             }

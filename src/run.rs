@@ -132,12 +132,14 @@ pub async fn run(config: Config, ready: oneshot::Sender<Ready>, stop: impl Futur
     let source = Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog };
     tasks.spawn("status", status.run(source, tasks.stop_signal()));
     sources::start(&config, clock, &mut tasks, &hear, wanted)?;
+    let told = config.server.is_some().then(|| reports.clone());
     if let Some(server) = config.server {
         let upstream = Upstream::new(server, &config.state_dir, upstream::seed(), upstream::Timing::default());
-        tasks.spawn("upstream", upstream.run(announces, reports.clone(), ask.clone(), tasks.stop_signal()));
+        tasks.spawn("upstream", upstream.run(announces, reports, ask.clone(), tasks.stop_signal()));
     }
 
-    let app = App { agent: Agent::default(), clock, meter: Arc::clone(&meter), view, announce, reports, wanted: want };
+    let app =
+        App { agent: Agent::default(), clock, meter: Arc::clone(&meter), view, announce, reports: told, wanted: want };
     drop((hear, ask));
     let mut stopped = tasks.stop_signal();
     tasks.spawn("app", async move {

@@ -78,6 +78,7 @@ async fn status_tells_how_the_agent_is() {
     let told: serde_json::Value = serde_json::from_slice(&ask(true).await.unwrap().stdout).unwrap();
     assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(told["latency"]["count"], 1);
+    assert_eq!(told["reports"]["waiting"], 0, "without a server nothing waits for it");
     let session = &told["sessions"][0];
     assert_eq!((&session["mac"], &session["network"]), (&kit::ANN.into(), &"cafe".into()));
     assert!(session["ready_us"].as_u64().unwrap() < 1_000_000);
