@@ -14,7 +14,7 @@ use welcome_proto::{Mac, NetworkId, OfferId};
 
 use crate::event::Present;
 use crate::now::Instant;
-use crate::rules::{Credential, Rules};
+use crate::rules::{Credential, NetworkRules, Rules};
 use crate::view::SessionView;
 
 /// Leave and join within this time is no new visit: phones do it on their way through a house.
@@ -82,12 +82,49 @@ pub struct Session {
     pub picture: Option<Arc<SessionView>>,
 }
 
+impl Session {
+    /// A roam, a second association, or a return in time: the visit goes on.
+    fn go_on(&mut self, now: Instant, network: &NetworkRules, join: Join<'_>, changes: &mut Changes) {
+        if self.ifname != join.ifname || self.away_until.is_some() {
+            changes.any = true;
+            self.ifname = join.ifname.to_owned();
+            self.away_until = None;
+            self.joined = join.joined;
+        }
+        self.touched = now;
+        self.picture = None;
+        let credential = network.credential.classify(join.key);
+        if self.credential == Credential::Unknown && credential != Credential::Unknown {
+            // What could not be told before is told now.
+            changes.any = true;
+            self.key = join.key.map(str::to_owned);
+            self.credential = credential;
+            let was_guest = std::mem::replace(&mut self.guest, network.credential.greets(credential));
+            match (was_guest, self.guest) {
+                (false, true) if self.fresh => changes.arrived.push(self.network.clone()),
+                (true, false) if self.fresh => changes.left.push(self.network.clone()),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// The table of visits.
 #[derive(Debug, Default)]
 pub struct Sessions {
     by_mac: BTreeMap<Mac, Session>,
     by_ip: BTreeMap<IpAddr, Mac>,
     last_id: u32,
+}
+
+/// The facts of one join, heard or found.
+#[derive(Debug, Clone, Copy)]
+struct Join<'a> {
+    ifname: &'a str,
+    mac: Mac,
+    key: Option<&'a str>,
+    joined: Instant,
+    fresh: bool,
 }
 
 /// What came of an input.
@@ -114,7 +151,7 @@ impl Sessions {
     /// A station is through on `ifname`.
     pub fn join(&mut self, now: Instant, rules: &Rules, ifname: &str, mac: Mac, key: Option<&str>) -> Changes {
         let mut changes = Changes::default();
-        self.admit(now, rules, ifname, mac, key, now, true, &mut changes);
+        self.admit(now, rules, Join { ifname, mac, key, joined: now, fresh: true }, &mut changes);
         changes
     }
 
@@ -162,7 +199,8 @@ impl Sessions {
             let joined = now.saturating_sub(connected.unwrap_or(Duration::MAX));
             if self.by_mac.get(mac).is_none_or(|s| is_news(s, ifname, asked, joined)) {
                 let fresh = connected.is_some_and(|c| c <= FRESH);
-                self.admit(now, rules, ifname, *mac, key.as_deref(), joined, fresh, &mut changes);
+                let join = Join { ifname, mac: *mac, key: key.as_deref(), joined, fresh };
+                self.admit(now, rules, join, &mut changes);
             }
         }
         for session in self.by_mac.values_mut() {
@@ -260,44 +298,17 @@ impl Sessions {
         self.by_ip.iter().filter_map(|(ip, mac)| Some((*ip, self.by_mac.get(mac)?.id)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the facts of one join; a struct would be built in two places only")]
-    fn admit(
-        &mut self,
-        now: Instant,
-        rules: &Rules,
-        ifname: &str,
-        mac: Mac,
-        key: Option<&str>,
-        joined: Instant,
-        fresh: bool,
-        changes: &mut Changes,
-    ) {
+    fn admit(&mut self, now: Instant, rules: &Rules, join: Join<'_>, changes: &mut Changes) {
+        let Join { ifname, mac, key, joined, fresh } = join;
         let Some((id, network)) = rules.network_on(ifname) else { return };
         let credential = network.credential.classify(key);
-        if let Some(session) = self.by_mac.get_mut(&mac) {
-            if session.network == *id && is_same_person(session.credential, credential) {
-                // A roam, a second association, or a return in time: the visit goes on.
-                if session.ifname != ifname || session.away_until.is_some() {
-                    changes.any = true;
-                    session.ifname = ifname.to_owned();
-                    session.away_until = None;
-                    session.joined = joined;
-                }
-                session.touched = now;
-                if session.credential == Credential::Unknown && credential != Credential::Unknown {
-                    // What could not be told before is told now.
-                    changes.any = true;
-                    session.key = key.map(str::to_owned);
-                    session.credential = credential;
-                    let was_guest = std::mem::replace(&mut session.guest, network.credential.greets(credential));
-                    if session.guest && !was_guest && session.fresh {
-                        changes.arrived.push(id.clone());
-                    }
-                }
-                session.picture = None;
-                return;
-            }
-            let old = self.by_mac.remove(&mac).expect("it was there three lines above");
+        if let Some(session) = self.by_mac.get_mut(&mac)
+            && session.network == *id
+            && is_same_person(session.credential, credential)
+        {
+            return session.go_on(now, network, join, changes);
+        }
+        if let Some(old) = self.by_mac.remove(&mac) {
             self.forget_addresses(&old);
             changes.ended(&old);
         }

@@ -140,10 +140,10 @@ fn event(agent: &mut Agent, now: Duration, step: Step) -> Event {
 }
 
 fn rules() -> Rules {
-    let keyed = CredentialRule::Key {
+    let keyed = |unknown_is_shared| CredentialRule::Key {
         shared: ["guest".to_owned()].into(),
         owner: ["home".to_owned()].into(),
-        unknown_is_shared: false,
+        unknown_is_shared,
     };
     let network = |ifnames: &[&str], credential| NetworkRules {
         ifnames: ifnames.iter().map(|i| (*i).to_owned()).collect(),
@@ -152,8 +152,8 @@ fn rules() -> Rules {
     };
     Rules {
         networks: [
-            ("cafe".parse().unwrap(), network(&["wlan0", "wlan1"], keyed)),
-            ("garden".parse().unwrap(), network(&["guest0"], CredentialRule::Bss)),
+            ("cafe".parse().unwrap(), network(&["wlan0", "wlan1"], keyed(false))),
+            ("garden".parse().unwrap(), network(&["guest0"], keyed(true))),
         ]
         .into(),
         offers: vec![offer("hello", 2)],
