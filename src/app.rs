@@ -4,6 +4,7 @@
 //! show, announces and reports for the server, questions for the address watcher. Never waits for any of them, so that
 //! nothing can wait in a circle.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,8 +82,16 @@ impl App {
 
     /// Handles one event; whether there is a new picture.
     fn take(&mut self, (event, heard): (Event, Option<Instant>), joins: &mut Vec<(Mac, Instant)>) -> bool {
-        if let (Event::StationAuthorized { mac, .. }, Some(at)) = (&event, heard) {
-            joins.push((*mac, at));
+        match (&event, heard) {
+            (Event::StationAuthorized { mac, .. }, Some(at)) => joins.push((*mac, at)),
+            // Its own event was lost, or it came while hostapd was away from us.
+            (Event::Stations { present, .. }, Some(at)) => {
+                let view = self.view.borrow();
+                let known: BTreeSet<_> = view.sessions.values().map(|s| s.mac).collect();
+                let found = present.iter().map(|p| p.mac).filter(|mac| !known.contains(mac));
+                joins.extend(found.map(|mac| (mac, at)));
+            }
+            _ => {}
         }
         debug!(?event);
         let mut changed = false;
@@ -109,14 +118,19 @@ impl App {
         self.view.send_replace(Arc::new(self.agent.view()));
     }
 
-    /// The offers of these joins are there to fetch: notes how long that took.
+    /// The offers of these joins are there to fetch: notes how long that took. Those who were here before the agent are
+    /// offered nothing new and do not count.
     fn note(&self, joins: &mut Vec<(Mac, Instant)>) {
         if joins.is_empty() {
             return;
         }
+        // Who was heard and found in one batch came once.
+        joins.sort_unstable();
+        joins.dedup_by_key(|(mac, _)| *mac);
         let view = self.view.borrow();
         for (mac, heard) in joins.drain(..) {
-            if let Some(session) = view.sessions.values().find(|s| s.mac == mac && s.guest) {
+            let session = view.sessions.values().find(|s| s.mac == mac);
+            if let Some(session) = session.filter(|s| s.due().next().is_some()) {
                 let took = heard.elapsed();
                 self.meter.note(session.id, took);
                 let offers = session.due().count();

@@ -88,6 +88,7 @@ async fn a_join_during_the_restart_is_found_by_the_snapshot() {
     // Its lease was there before; so the portal has its address looked up.
     let ann = Station { from: "127.0.0.10".parse().unwrap(), portal: kit.agent.portal };
     assert_eq!(ann.stream().await.offer().await.id.as_str(), "hello");
+    assert_eq!(kit.agent.meter.summary().map(|s| s.count), Some(1), "how long it took is known as of any join");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use welcome_core::View;
 use welcomed::config::Config;
+use welcomed::meter::Meter;
 
 use crate::station::Station;
 
@@ -35,6 +36,7 @@ pub(crate) struct Kit {
 pub(crate) struct Agent {
     pub(crate) portal: SocketAddr,
     pub(crate) view: watch::Receiver<Arc<View>>,
+    pub(crate) meter: Arc<Meter>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -81,7 +83,7 @@ impl Agent {
             .await
         });
         let ready = timeout(SOON, ready).await.expect("the agent is ready in time").expect("the agent starts");
-        Self { portal: ready.portal[0], view: ready.view, stop: Some(stop), task }
+        Self { portal: ready.portal[0], view: ready.view, meter: ready.meter, stop: Some(stop), task }
     }
 
     /// Waits until the agent knows.
