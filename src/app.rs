@@ -55,7 +55,7 @@ pub struct Inputs {
 }
 
 impl App {
-    /// Runs until `stop`, or until nobody can tell it anything any more.
+    /// Runs until `stop`.
     pub async fn run(mut self, mut inputs: Inputs, stop: impl Future<Output = ()>) {
         tokio::pin!(stop);
         let mut joins = Vec::new();
@@ -66,7 +66,6 @@ impl App {
                 Some(heard) = inputs.heard.recv() => (heard.event, Some(heard.at)),
                 Some(event) = inputs.asked.recv() => (event, None),
                 () = self.deadline() => (Event::Tick, None),
-                else => return,
             };
             let mut changed = self.take(first, &mut joins);
             for _ in 1..BATCH {
