@@ -3,8 +3,13 @@
 //! `make fuzz` looks for bytes that break one of them (cargo-fuzz, nightly); `tests/replay.rs` replays every file of
 //! `corpus/` on any toolchain. A failure found becomes a file there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use bytes::BytesMut;
+use serde::{Deserialize, Serialize};
+use tokio_ubus::message::Message;
+use tokio_ubus::{Blobmsg, Builder, frame, from_blobmsg, to_blobmsg};
 use welcome_proto::announce::Announce;
 use welcome_proto::enrol::EnrolRequest;
 use welcome_proto::lan::{Shown, StationOffers, Welcome};
@@ -21,13 +26,15 @@ use wpa_ctrl::reply;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     ("wpa_event", wpa_event),
     ("wpa_reply", wpa_reply),
     ("uci_text", uci_text),
     ("sse", sse_stream),
     ("wire_json", wire_json),
     ("texts", texts),
+    ("ubus_frame", ubus_frame),
+    ("blobmsg", blobmsg),
 ];
 
 /// A datagram from an attached control socket.
@@ -109,6 +116,82 @@ pub fn texts(data: &[u8]) {
     seen(text.parse::<welcome_proto::announce::Place>());
     seen(text.parse::<welcomed::config::ServerUrl>());
     assert!(parse_leases(&text).len() <= text.lines().count());
+}
+
+/// A stream from ubusd, or whoever sits behind its socket.
+pub fn ubus_frame(data: &[u8]) {
+    let mut input = BytesMut::from(data);
+    while let Ok(Some(message)) = frame::decode(&mut input) {
+        seen((message.status(), message.path(), message.object(), message.method(), message.object_type()));
+        seen((message.target(), message.active(), message.no_reply(), message.user(), message.group()));
+        // No list may be longer than the frame has room for.
+        assert!(message.subscribers().is_none_or(|s| s.len() <= data.len() / 8));
+        for list in [message.data(), message.signature()].into_iter().flatten().flatten() {
+            same_again(&list);
+        }
+        let Ok(attributes) = message.attributes().collect::<Result<Vec<_>, _>>() else { continue };
+        let again = Message::new(message.kind, message.seq, message.peer, attributes.clone());
+        let mut bytes = Vec::new();
+        frame::encode(&again.expect("what was read can be sent"), &mut bytes);
+        let again = frame::decode(&mut BytesMut::from(&bytes[..])).ok().flatten().expect("what was sent can be read");
+        assert!(again.attributes().map(|a| a.expect("whole")).eq(attributes), "an attribute changed");
+    }
+}
+
+/// The content of a DATA attribute.
+pub fn blobmsg(data: &[u8]) {
+    let Ok(message) = Blobmsg::parse(data.to_vec()) else { return };
+    same_again(&message);
+    let Ok(clients) = from_blobmsg::<Clients>(&message) else { return };
+    let again = to_blobmsg(&clients).expect("what was read can be sent");
+    assert_eq!(from_blobmsg::<Clients>(&again).ok(), Some(clients));
+}
+
+/// An answer to hostapd's `get_clients`, or something like it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Clients {
+    freq: Option<u32>,
+    #[serde(default)]
+    clients: BTreeMap<String, Station>,
+    mode: Option<Mode>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Station {
+    auth: Option<bool>,
+    #[serde(default)]
+    rrm: Vec<u8>,
+    pair: Option<(i8, i64)>,
+    bytes: Option<BTreeMap<String, i64>>,
+    ssid: Option<char>,
+    inner: Option<Box<Station>>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Mode {
+    Off,
+    On(u16),
+    At(i16, i32),
+    For { seconds: i64 },
+}
+
+/// A message is the same when it is built again from its values. JSON tells less of it, but always the same.
+fn same_again(message: &Blobmsg) {
+    let mut again = Builder::new();
+    for field in message.fields() {
+        again.push(field.name, field.value);
+    }
+    let again = again.finish().expect("what was read can be sent");
+    assert!(again.as_bytes().len() <= message.as_bytes().len());
+    assert_eq!(format!("{again:?}"), format!("{message:?}"), "a value changed");
+    let json = message.to_json();
+    assert_eq!(again.to_json(), json);
+    let object = json.as_object().expect("a message is an object");
+    // Names that are no UTF-8 grow when they are said in JSON, perhaps beyond what a name may be.
+    if let Ok(back) = Blobmsg::from_json(object) {
+        assert_eq!(back.to_json(), json);
+    }
+    seen(from_blobmsg::<serde_json::Value>(message));
 }
 
 /// That the value came to be is all that is asked of it.
