@@ -4,3 +4,4 @@
 
 pub mod ctrl;
 pub mod story;
+pub mod ubus;
