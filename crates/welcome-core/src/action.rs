@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use welcome_proto::announce::Announce;
 use welcome_proto::report::Report;
+use welcome_proto::{Mac, NetworkId};
+
+use crate::session::SessionId;
 
 /// One thing to do. Performed in order by who called [`crate::Agent::handle`].
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +18,34 @@ pub enum Action {
     Announce(Announce),
     /// Tell the server what happened.
     Report(Report),
+    /// Tell the other programs of this router what happened.
+    Notify(Notice),
     /// Find out whose address this is; the answer comes as [`crate::Event::AddressLearned`].
     ResolveAddress(IpAddr),
+}
+
+/// Something happened to a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// What.
+    pub what: Happened,
+    /// Whose visit.
+    pub session: SessionId,
+    /// Who.
+    pub mac: Mac,
+    /// Where.
+    pub network: NetworkId,
+    /// The interface the station is, or was last, on.
+    pub ifname: String,
+}
+
+/// What can happen to a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened {
+    /// The visit began.
+    Arrived,
+    /// An offer was put before the guest's eyes, the first of this visit.
+    Greeted,
+    /// The visit ended.
+    Left,
 }

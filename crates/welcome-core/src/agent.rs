@@ -8,7 +8,7 @@ use welcome_proto::lan::ShownOffer;
 use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::report::{Report, What};
 
-use crate::action::Action;
+use crate::action::{Action, Happened, Notice};
 use crate::bss::Radios;
 use crate::decide::{Visit, decide, is_for};
 use crate::event::{Event, ServerLink};
@@ -16,10 +16,15 @@ use crate::now::{Instant, Now};
 use crate::rules::Rules;
 use crate::session::{Changes, Session, SessionId, Sessions};
 use crate::view::{NetworkView, SessionView, View};
+use crate::wireless::Sections;
 
 /// The agent's mind: everything it knows, and every decision.
 #[derive(Debug, Default)]
 pub struct Agent {
+    /// As the sharer wrote them.
+    written: Rules,
+    sections: Sections,
+    /// The rules in force: what is written, with what netifd says.
     rules: Rules,
     radios: Radios,
     sessions: Sessions,
@@ -44,8 +49,16 @@ impl Agent {
         let mut actions = Vec::new();
         let over = self.sessions.expire(mono);
         self.report(now, over, &mut actions);
+        if self.sections.expire(mono) {
+            let changes = self.resolve(mono);
+            self.report(now, changes, &mut actions);
+        }
         let changes = match event {
             Event::Rules(rules) => self.take_rules(mono, rules),
+            Event::Wireless(named) => {
+                self.sections.take(mono, named);
+                self.resolve(mono)
+            }
             Event::BssUp(bss) => {
                 let ifname = bss.ifname.clone();
                 let any = self.radios.up(mono, bss);
@@ -60,6 +73,7 @@ impl Agent {
             Event::StationAuthorized { ifname, mac, key } => {
                 self.sessions.join(mono, &self.rules, &ifname, mac, key.as_deref())
             }
+            Event::KeyUsed { ifname, mac, key } => self.sessions.key_used(mono, &self.rules, &ifname, mac, &key),
             Event::StationLeft { ifname, mac } => self.sessions.leave(mono, &ifname, mac),
             Event::Stations { ifname, asked, present } => {
                 self.sessions.snapshot(mono, &self.rules, &ifname, asked, &present)
@@ -75,6 +89,7 @@ impl Agent {
                 Changes::default()
             }
             Event::Shown { session, offers } => self.take_shown(now, session, &offers, &mut actions),
+            Event::Say { to, offer } => self.sessions.say(&to, &offer),
             Event::ServerOffers(offers) => {
                 self.take_offers(Sender::Server, offers);
                 Changes { any: true, ..Changes::default() }
@@ -95,13 +110,14 @@ impl Agent {
     /// When to send [`Event::Tick`], and why.
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Instant, &'static str)> {
-        self.sessions.next_deadline().into_iter().chain(self.radios.next_deadline()).min()
+        let Self { sessions, radios, sections, .. } = self;
+        [sessions.next_deadline(), radios.next_deadline(), sections.next_deadline()].into_iter().flatten().min()
     }
 
     /// What the portal and the status may know.
     #[must_use]
     pub fn view(&mut self) -> View {
-        let Self { rules, radios, sessions, offers, server, counts } = self;
+        let Self { rules, radios, sessions, offers, server, counts, .. } = self;
         let networks = rules.networks.iter().map(|(id, network)| {
             let Counts { arrived, shown } = counts.get(id).copied().unwrap_or_default();
             let bss = network.ifnames.iter().filter_map(|i| radios.on_air(i)).cloned().collect();
@@ -120,10 +136,21 @@ impl Agent {
 
     fn take_rules(&mut self, now: Instant, rules: Rules) -> Changes {
         self.take_offers(Sender::Device, rules.offers.clone());
+        self.counts.retain(|id, _| rules.networks.contains_key(id));
+        self.written = rules;
+        let mut changes = self.resolve(now);
+        changes.any = true;
+        changes
+    }
+
+    /// Puts rules in force, if what is written and what netifd says give others than before.
+    fn resolve(&mut self, now: Instant) -> Changes {
+        let rules = self.sections.resolve(&self.written);
+        if rules == self.rules {
+            return Changes::default();
+        }
         self.rules = rules;
         self.radios.touch(now);
-        let networks = &self.rules.networks;
-        self.counts.retain(|id, _| networks.contains_key(id));
         self.sessions.apply(&self.rules)
     }
 
@@ -137,8 +164,10 @@ impl Agent {
         let mut changes = Changes::default();
         let Some(session) = self.sessions.by_id(id).filter(|s| s.guest) else { return changes };
         for ShownOffer { sender, id } in shown {
-            let offer = self.offers.iter().find(|(s, o)| s == sender && o.id == *id && is_for(o, &session.network));
-            let Some((_, offer)) = offer else { continue };
+            let said = session.said.iter().find(|o| *sender == Sender::Device && o.id == *id);
+            let held = self.offers.iter().find(|(s, o)| s == sender && o.id == *id && is_for(o, &session.network));
+            let Some(offer) = said.or(held.map(|(_, offer)| offer)) else { continue };
+            let first = session.shown.is_empty();
             let count = session.shown.entry((*sender, id.clone())).or_default();
             if *count >= offer.cap_per_visit {
                 continue;
@@ -146,6 +175,9 @@ impl Agent {
             *count += 1;
             session.picture = None;
             changes.any = true;
+            if first {
+                changes.notices.push(session.notice(Happened::Greeted));
+            }
             let counts = self.counts.entry(session.network.clone()).or_default();
             counts.shown = counts.shown.saturating_add(1);
             let what = What::Shown { sender: *sender, offer: id.clone() };
@@ -158,14 +190,21 @@ impl Agent {
         if changes.any {
             actions.push(Action::Publish);
         }
-        let report = |network, what| Action::Report(Report { network, what, at: now.wall });
-        for network in changes.left {
-            actions.push(report(network, What::Left));
-        }
-        for network in changes.arrived {
-            let counts = self.counts.entry(network.clone()).or_default();
-            counts.arrived = counts.arrived.saturating_add(1);
-            actions.push(report(network, What::Arrived));
+        for notice in changes.notices {
+            let Notice { what, network, .. } = &notice;
+            let what = match what {
+                Happened::Arrived => {
+                    let counts = self.counts.entry(network.clone()).or_default();
+                    counts.arrived = counts.arrived.saturating_add(1);
+                    Some(What::Arrived)
+                }
+                Happened::Left => Some(What::Left),
+                // What was shown is reported offer by offer.
+                Happened::Greeted => None,
+            };
+            let report = what.map(|what| Report { network: network.clone(), what, at: now.wall });
+            actions.extend(report.map(Action::Report));
+            actions.push(Action::Notify(notice));
         }
     }
 
@@ -177,7 +216,7 @@ impl Agent {
 }
 
 fn draw(session: &Session, radios: &Radios, offers: &[(Sender, Arc<Offer>)]) -> SessionView {
-    let visit = Visit { network: &session.network, fresh: session.fresh, shown: &session.shown };
+    let visit = Visit { network: &session.network, fresh: session.fresh, shown: &session.shown, said: &session.said };
     SessionView {
         id: session.id,
         mac: session.mac,

@@ -95,7 +95,7 @@ impl Radios {
 
     fn announce(&self, rules: &Rules) -> Announce {
         let networks = rules.networks.iter().filter_map(|(id, network)| {
-            let AnnounceRules { key, place } = network.announce.clone()?;
+            let AnnounceRules { key, place, .. } = network.announce.clone()?;
             let bss = self.of(network);
             // One entry has one name and one protection: those of the BSS with the lowest address.
             let first = bss.first()?;

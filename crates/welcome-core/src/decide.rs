@@ -18,29 +18,39 @@ pub struct Visit<'a> {
     pub fresh: bool,
     /// How often each offer was shown in this visit.
     pub shown: &'a BTreeMap<(Sender, OfferId), u8>,
+    /// What was said to this guest at this visit, in this order.
+    pub said: &'a [Arc<Offer>],
 }
 
-/// The offers of a visit: highest priority first, then the router's own, then by id.
+/// The offers of a visit: what was said last, and then by priority, the highest first, then the router's own, then by
+/// id.
 #[must_use]
 pub fn decide(visit: Visit<'_>, offers: &[(Sender, Arc<Offer>)]) -> Vec<OfferView> {
     let mut chosen: Vec<_> = offers
         .iter()
         .filter(|(_, offer)| is_for(offer, visit.network))
         .map(|(sender, offer)| {
-            let shown = visit.shown.get(&(*sender, offer.id.clone())).copied().unwrap_or(0);
-            OfferView {
-                sender: *sender,
-                offer: Arc::clone(offer),
-                shown,
-                due: visit.fresh && shown < offer.cap_per_visit,
-            }
+            let shown = visit.shown_of(*sender, offer);
+            let due = visit.fresh && shown < offer.cap_per_visit;
+            OfferView { sender: *sender, offer: Arc::clone(offer), shown, due }
         })
         .collect();
     chosen.sort_by(|a, b| {
         let key = |o: &OfferView| (std::cmp::Reverse(o.offer.priority), o.sender);
         key(a).cmp(&key(b)).then_with(|| a.offer.id.cmp(&b.offer.id))
     });
-    chosen
+    // Whoever says something now means those who are here now, however long they have been.
+    let said = visit.said.iter().rev().map(|offer| {
+        let shown = visit.shown_of(Sender::Device, offer);
+        OfferView { sender: Sender::Device, offer: Arc::clone(offer), shown, due: shown < offer.cap_per_visit }
+    });
+    said.chain(chosen).collect()
+}
+
+impl Visit<'_> {
+    fn shown_of(&self, sender: Sender, offer: &Offer) -> u8 {
+        self.shown.get(&(sender, offer.id.clone())).copied().unwrap_or(0)
+    }
 }
 
 /// Whether an offer is shown on a network.
@@ -66,6 +76,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_comes_first_and_reaches_also_who_was_here_before() {
+        let cafe: NetworkId = "cafe".parse().unwrap();
+        let said = [offer("say-1", 50, 1, &[]), offer("say-2", 50, 1, &[])];
+        let shown = [((Sender::Device, "say-1".parse().unwrap()), 1)].into();
+        let visit = Visit { network: &cafe, fresh: false, shown: &shown, said: &said };
+        let chosen = decide(visit, &[(Sender::Device, offer("hello", 99, 1, &[]))]);
+        let got: Vec<_> = chosen.iter().map(|o| (o.offer.id.as_str(), o.due)).collect();
+        assert_eq!(got, [("say-2", true), ("say-1", false), ("hello", false)]);
+    }
+
+    #[test]
     fn a_table_of_cases() {
         use Sender::{Device, Server};
         let all = [
@@ -86,7 +107,7 @@ mod tests {
         ];
         for (name, fresh, shown, expected) in cases {
             let shown = shown.iter().map(|(s, id, n)| ((*s, id.parse().unwrap()), *n)).collect();
-            let visit = Visit { network: &cafe, fresh: *fresh, shown: &shown };
+            let visit = Visit { network: &cafe, fresh: *fresh, shown: &shown, said: &[] };
             let got: Vec<_> = decide(visit, &all).into_iter().map(|o| (o.offer.id.to_string(), o.due)).collect();
             let expected: Vec<_> = expected.iter().map(|(id, due)| ((*id).to_owned(), *due)).collect();
             assert_eq!(got, expected, "{name}");

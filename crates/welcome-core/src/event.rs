@@ -1,22 +1,27 @@
 //! What may happen.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use welcome_proto::announce::Security;
 use welcome_proto::lan::ShownOffer;
 use welcome_proto::offer::Offer;
-use welcome_proto::{Bssid, Mac, Ssid};
+use welcome_proto::{Bssid, Mac, NetworkId, Ssid};
 
 use crate::now::Instant;
 use crate::rules::Rules;
 use crate::session::SessionId;
+use crate::wireless::Wireless;
 
 /// One thing that happened; every input of the core is one of these.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The configuration was read, at the start or again.
     Rules(Rules),
+    /// netifd's access points by interface, all of them.
+    Wireless(BTreeMap<String, Wireless>),
     /// A BSS is on the air, or something about it changed.
     BssUp(Bss),
     /// The BSS on this interface is gone, or nobody can hear it any more (hostapd ended).
@@ -32,6 +37,15 @@ pub enum Event {
         mac: Mac,
         /// The `keyid` of its passphrase, if hostapd told one.
         key: Option<String>,
+    },
+    /// Which passphrase a station used, where hostapd tells that beside the join; around it, on either side.
+    KeyUsed {
+        /// Where.
+        ifname: String,
+        /// Who.
+        mac: Mac,
+        /// As the network's [`crate::CredentialRule::Key`] names it.
+        key: String,
     },
     /// A station left a BSS. Not the end of its visit if it is on another of our BSS.
     StationLeft {
@@ -73,6 +87,13 @@ pub enum Event {
         /// Which offers.
         offers: Vec<ShownOffer>,
     },
+    /// Somebody has something to say to guests who are here at this moment.
+    Say {
+        /// To whom.
+        to: Audience,
+        /// What; shown once to each.
+        offer: Arc<Offer>,
+    },
     /// The server's offers, all of them.
     ServerOffers(Vec<Offer>),
     /// The link to the server changed.
@@ -105,6 +126,15 @@ pub struct Present {
     pub key: Option<String>,
     /// For how long, if hostapd told.
     pub connected: Option<Duration>,
+}
+
+/// To whom something is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    /// Everybody on a network.
+    Network(NetworkId),
+    /// One station.
+    Station(Mac),
 }
 
 /// How the agent stands with its server.

@@ -4,7 +4,7 @@
 //! file, task, clock or random source; the same events at the same moments give the same actions.
 //!
 //! One event through the modules: [`event`] says what can happen; [`agent`] has one arm for each; [`rules`] tells whose
-//! key a station used; [`session`] keeps the visits (join, leave, roam, address, expiry); [`bss`] keeps our own
+//! key a station used, [`wireless`] which interfaces are whose; [`session`] keeps the visits (join, leave, roam, address, expiry); [`bss`] keeps our own
 //! radios and what to announce of them; [`decide`] chooses the offers of a visit; [`action`] is what comes out, and
 //! [`view`] the picture that the portal and the status show.
 
@@ -17,11 +17,13 @@ pub mod now;
 pub mod rules;
 pub mod session;
 pub mod view;
+pub mod wireless;
 
-pub use action::Action;
+pub use action::{Action, Happened, Notice};
 pub use agent::Agent;
-pub use event::{Bss, Event, Present, ServerLink};
+pub use event::{Audience, Bss, Event, Present, ServerLink};
 pub use now::{Instant, Now};
 pub use rules::{AnnounceRules, Credential, CredentialRule, NetworkRules, Rules};
 pub use session::SessionId;
 pub use view::{NetworkView, OfferView, SessionView, View};
+pub use wireless::Wireless;

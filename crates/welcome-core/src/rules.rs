@@ -16,11 +16,14 @@ pub struct Rules {
 }
 
 /// One shared network.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct NetworkRules {
     /// The access point interfaces whose stations belong to it, e.g. `wlan0` or `phy0-ap1`. No interface stands in
     /// two networks.
     pub ifnames: BTreeSet<String>,
+    /// The `wifi-iface` sections in `/etc/config/wireless` whose interfaces belong to it as well; netifd tells which
+    /// those are.
+    pub sections: BTreeSet<String>,
     /// How to tell a guest from the owner.
     pub credential: CredentialRule,
     /// What the directory may know; `None`: nothing, not even that the network is there.
@@ -28,11 +31,13 @@ pub struct NetworkRules {
 }
 
 /// How to tell a guest from the owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum CredentialRule {
     /// The network is for guests alone: whoever joins is one. Works with every kind of protection.
+    #[default]
     Bss,
-    /// By the `keyid` of the passphrase (`wpa_psk_file`), which hostapd tells for WPA2.
+    /// By which passphrase was used: its `keyid` (`wpa_psk_file`), which hostapd tells for WPA2, or what was learned by
+    /// [`crate::Event::KeyUsed`].
     Key {
         /// Key ids of guests.
         shared: BTreeSet<String>,
@@ -94,6 +99,8 @@ impl Credential {
 pub struct AnnounceRules {
     /// The shared key, if the directory may hand it out.
     pub key: Option<Secret>,
+    /// Whether the directory may hand out the passphrase that netifd has for the network, where `key` is none.
+    pub key_of_netifd: bool,
     /// Where the network is.
     pub place: Option<Place>,
 }

@@ -9,10 +9,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use welcome_proto::offer::Sender;
+use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::{Mac, NetworkId, OfferId};
 
-use crate::event::Present;
+use crate::action::{Happened, Notice};
+use crate::event::{Audience, Present};
 use crate::now::Instant;
 use crate::rules::{Credential, NetworkRules, Rules};
 use crate::view::SessionView;
@@ -30,6 +31,12 @@ const RESOLUTION: Duration = Duration::from_secs(1);
 const MAX_SESSIONS: usize = 2048;
 /// The most addresses of one station; privacy extensions use several at a time.
 const MAX_ADDRESSES: usize = 8;
+/// How long a key waits for the join it belongs to; hostapd tells both within one handshake.
+const KEY_WAITS: Duration = Duration::from_secs(10);
+/// The most keys that wait; a station that never completes its handshake leaves none.
+const MAX_KEYS: usize = 256;
+/// The most things said to one guest that are kept for the visit; the oldest goes first.
+const MAX_SAID: usize = 4;
 
 /// Names a visit; never used twice while the agent runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,10 +81,15 @@ pub struct Session {
     pub touched: Instant,
     /// Until when the visit waits for the station to return; `None` while it is on the air.
     pub away_until: Option<Instant>,
+    /// Another interface that has it in its list as well, since about the same moment, and since when. If the station
+    /// turns out not to be on its own interface, it is there.
+    pub also_on: Option<(String, Instant)>,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// How often each offer was shown.
     pub shown: BTreeMap<(Sender, OfferId), u8>,
+    /// What was said to this guest alone, or to everybody who was here.
+    pub said: Vec<Arc<Offer>>,
     /// The picture of it, until it changes.
     pub picture: Option<Arc<SessionView>>,
 }
@@ -90,6 +102,7 @@ impl Session {
             self.ifname = join.ifname.to_owned();
             self.away_until = None;
             self.joined = join.joined;
+            self.also_on = None;
         }
         self.touched = now;
         self.picture = None;
@@ -101,11 +114,18 @@ impl Session {
             self.credential = credential;
             let was_guest = std::mem::replace(&mut self.guest, network.credential.greets(credential));
             match (was_guest, self.guest) {
-                (false, true) if self.fresh => changes.arrived.push(self.network.clone()),
-                (true, false) if self.fresh => changes.left.push(self.network.clone()),
+                (false, true) if self.fresh => changes.notices.push(self.notice(Happened::Arrived)),
+                (true, false) if self.fresh => changes.notices.push(self.notice(Happened::Left)),
                 _ => {}
             }
         }
+    }
+
+    /// That something happened to it.
+    #[must_use]
+    pub fn notice(&self, what: Happened) -> Notice {
+        let Self { id, mac, network, ifname, .. } = self;
+        Notice { what, session: *id, mac: *mac, network: network.clone(), ifname: ifname.clone() }
     }
 }
 
@@ -114,7 +134,16 @@ impl Session {
 pub struct Sessions {
     by_mac: BTreeMap<Mac, Session>,
     by_ip: BTreeMap<IpAddr, Mac>,
+    /// Keys whose joins are still to come.
+    keys: BTreeMap<Mac, WaitingKey>,
     last_id: u32,
+}
+
+#[derive(Debug)]
+struct WaitingKey {
+    ifname: String,
+    key: String,
+    until: Instant,
 }
 
 /// The facts of one join, heard or found.
@@ -132,17 +161,15 @@ struct Join<'a> {
 pub struct Changes {
     /// Whether anything did.
     pub any: bool,
-    /// The network of each guest's visit that began just now.
-    pub arrived: Vec<NetworkId>,
-    /// The network of each of these visits that ended. A visit that was found and not heard to begin is in neither.
-    pub left: Vec<NetworkId>,
+    /// Guests' visits that began or ended just now. One that was found and not heard to begin is in neither.
+    pub notices: Vec<Notice>,
 }
 
 impl Changes {
     fn ended(&mut self, session: &Session) {
         self.any = true;
         if session.guest && session.fresh {
-            self.left.push(session.network.clone());
+            self.notices.push(session.notice(Happened::Left));
         }
     }
 }
@@ -152,6 +179,40 @@ impl Sessions {
     pub fn join(&mut self, now: Instant, rules: &Rules, ifname: &str, mac: Mac, key: Option<&str>) -> Changes {
         let mut changes = Changes::default();
         self.admit(now, rules, Join { ifname, mac, key, joined: now, fresh: true }, &mut changes);
+        changes
+    }
+
+    /// A station used this key for a join that was heard a moment ago, or will be.
+    pub fn key_used(&mut self, now: Instant, rules: &Rules, ifname: &str, mac: Mac, key: &str) -> Changes {
+        let mut changes = Changes::default();
+        self.keys.retain(|_, k| now < k.until);
+        if self.keys.len() < MAX_KEYS || self.keys.contains_key(&mac) {
+            let key = WaitingKey { ifname: ifname.to_owned(), key: key.to_owned(), until: now + KEY_WAITS };
+            self.keys.insert(mac, key);
+        }
+        let heard = self.by_mac.get(&mac).filter(|s| s.ifname == ifname && s.away_until.is_none());
+        if let Some(session) = heard.filter(|s| s.credential == Credential::Unknown && now < s.joined + KEY_WAITS) {
+            let Session { joined, fresh, .. } = *session;
+            self.admit(now, rules, Join { ifname, mac, key: Some(key), joined, fresh }, &mut changes);
+        }
+        changes
+    }
+
+    /// Something is said to guests who are on the air.
+    pub fn say(&mut self, to: &Audience, offer: &Arc<Offer>) -> Changes {
+        let mut changes = Changes::default();
+        let hears = |s: &&mut Session| match to {
+            Audience::Network(network) => s.network == *network,
+            Audience::Station(mac) => s.mac == *mac,
+        };
+        for session in self.by_mac.values_mut().filter(hears).filter(|s| s.guest && s.away_until.is_none()) {
+            if session.said.len() == MAX_SAID {
+                session.said.remove(0);
+            }
+            session.said.push(Arc::clone(offer));
+            session.picture = None;
+            changes.any = true;
+        }
         changes
     }
 
@@ -201,15 +262,28 @@ impl Sessions {
                 let fresh = connected.is_some_and(|c| c <= FRESH);
                 let join = Join { ifname, mac: *mac, key: key.as_deref(), joined, fresh };
                 self.admit(now, rules, join, &mut changes);
+            } else if let Some(session) = self.by_mac.get_mut(mac).filter(|s| s.ifname != ifname && s.touched < asked) {
+                let at_once = joined.abs_diff(session.joined) <= RESOLUTION;
+                session.also_on = at_once.then(|| (ifname.to_owned(), joined));
             }
         }
+        let mut elsewhere = Vec::new();
         for session in self.by_mac.values_mut() {
+            if session.ifname != ifname && !macs.contains(&session.mac) {
+                session.also_on.take_if(|(other, _)| other == ifname);
+            }
             let here = session.ifname == ifname && session.away_until.is_none() && session.touched < asked;
             if here && !macs.contains(&session.mac) {
                 session.away_until = Some(now + LINGER);
                 session.picture = None;
                 changes.any = true;
+                elsewhere.extend(
+                    session.also_on.take().map(|(ifname, joined)| (ifname, joined, session.mac, session.fresh)),
+                );
             }
+        }
+        for (ifname, joined, mac, fresh) in elsewhere {
+            self.admit(now, rules, Join { ifname: &ifname, mac, key: None, joined, fresh }, &mut changes);
         }
         changes
     }
@@ -299,6 +373,10 @@ impl Sessions {
     }
 
     fn admit(&mut self, now: Instant, rules: &Rules, join: Join<'_>, changes: &mut Changes) {
+        let belongs = |k: &WaitingKey| k.ifname == join.ifname && now < k.until;
+        let waiting = self.keys.get(&join.mac).is_some_and(belongs).then(|| self.keys.remove(&join.mac)).flatten();
+        let waiting = waiting.map(|k| k.key);
+        let join = Join { key: join.key.or(waiting.as_deref()), ..join };
         let Join { ifname, mac, key, joined, fresh } = join;
         let Some((id, network)) = rules.network_on(ifname) else { return };
         let credential = network.credential.classify(key);
@@ -330,15 +408,17 @@ impl Sessions {
             joined,
             touched: now,
             away_until: None,
+            also_on: None,
             addresses: Vec::new(),
             shown: BTreeMap::new(),
+            said: Vec::new(),
             picture: None,
         };
-        self.by_mac.insert(mac, session);
         changes.any = true;
         if guest && fresh {
-            changes.arrived.push(id.clone());
+            changes.notices.push(session.notice(Happened::Arrived));
         }
+        self.by_mac.insert(mac, session);
     }
 
     /// Ends the visit that would end next. Whether there was one: nobody who is on the air gives way.

@@ -148,7 +148,7 @@ fn rules() -> Rules {
     let network = |ifnames: &[&str], credential| NetworkRules {
         ifnames: ifnames.iter().map(|i| (*i).to_owned()).collect(),
         credential,
-        announce: None,
+        ..NetworkRules::default()
     };
     Rules {
         networks: [
