@@ -1,4 +1,4 @@
-//! The command line: `run`, `check`, `status`, `version`. Only its shape; who does the work is `main`'s affair.
+//! The command line: `run`, `check`, `status`, `withdraw`, `version`. Only its shape; who does the work is `main`'s affair.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub enum Command {
     Check(Check),
     /// Ask the running agent how it is
     Status(Status),
+    /// Take what the agent added to /etc/config/dhcp out of it again; for the removal of the package
+    Withdraw(Withdraw),
     /// Print the version
     Version,
 }
@@ -70,12 +72,23 @@ pub struct Check {
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// The socket of the agent
-    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_STATUS_SOCKET)]
-    pub socket: PathBuf,
+    /// Ask at this socket of the agent alone, and not over ubus
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
     /// The whole answer, for programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `withdraw`.
+#[derive(Debug, Args)]
+pub struct Withdraw {
+    /// Where ubus listens
+    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_UBUS_SOCKET)]
+    pub socket: PathBuf,
+    /// Where the agent notes what it added
+    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_STATE_DIR)]
+    pub state_dir: PathBuf,
 }
 
 /// How much to log.

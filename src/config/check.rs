@@ -2,34 +2,60 @@
 //!
 //! Pure. A secret never stands in a problem.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use tracing::Level;
-use welcome_core::{AnnounceRules, CredentialRule, NetworkRules, Rules};
-use welcome_proto::announce::Place;
+use welcome_core::{NetworkRules, Rules};
 use welcome_proto::offer::{Content, Offer};
 use welcome_proto::{NetworkId, OfferId, Secret};
 
+use super::network;
 use super::raw::{Raw, Section, Value};
 use super::reader::{Reader, label, parse};
 use super::{
     Config, DEFAULT_CAP_PER_VISIT, DEFAULT_ENABLED, DEFAULT_HOSTAPD_DIR, DEFAULT_LEASES, DEFAULT_LISTEN,
-    DEFAULT_LOG_LEVEL, DEFAULT_PRIORITY, DEFAULT_STATE_DIR, DEFAULT_STATUS_SOCKET, Problem, Server, ServerUrl,
+    DEFAULT_LOG_LEVEL, DEFAULT_PRIORITY, DEFAULT_STATE_DIR, DEFAULT_STATUS_SOCKET, DEFAULT_UBUS_SOCKET, Joins, Problem,
+    Server, ServerUrl,
 };
 
 /// The sections there are, with their options.
 pub const KNOWN: [(&str, &[&str]); 4] = [
-    ("welcomed", &["enabled", "log_level", "listen", "hostapd_dir", "leases", "status_socket", "state_dir"]),
+    (
+        "welcomed",
+        &[
+            "enabled",
+            "log_level",
+            "listen",
+            "joins",
+            "hostapd_dir",
+            "ubus_socket",
+            "leases",
+            "status_socket",
+            "state_dir",
+        ],
+    ),
     ("server", &["url", "token", "ca_file", "allow_plain_http"]),
     (
         "network",
-        &["ifname", "credential", "shared_keyid", "owner_keyid", "unknown", "announce", "share_key", "key", "place"],
+        &[
+            "section",
+            "ifname",
+            "credential",
+            "shared_keyid",
+            "owner_keyid",
+            "unknown",
+            "key",
+            "shared_key",
+            "announce",
+            "share_key",
+            "place",
+            "captive_portal",
+        ],
     ),
     ("offer", &["network", "title", "text", "link", "priority", "cap_per_visit", "enabled"]),
 ];
-/// The most networks a router shares.
-pub const MAX_NETWORKS: usize = 16;
 /// The most offers a router makes by itself.
 pub const MAX_OFFERS: usize = 32;
 
@@ -46,10 +72,10 @@ pub fn check(raw: &Raw) -> Result<Config, Vec<Problem>> {
     let server = at_most_one(raw, "server", &mut problems);
     let mut config = read_main(main, &mut problems);
     config.server = server.and_then(|s| read_server(&mut Reader::new(s, &mut problems)));
-    config.rules.networks = read_networks(raw, &mut problems);
+    network::read(raw, &mut config, &mut problems);
     config.rules.offers = read_offers(raw, &config.rules.networks, &mut problems);
     if config.enabled && raw.sections.iter().all(|s| s.kind != "network") {
-        let what = "there is no network to share; add `config network 'NAME'` with a `list ifname`";
+        let what = "there is no network to share; add `config network 'NAME'` with a `list section` or `list ifname`";
         if let Some(main) = main {
             let line = main.setting("enabled").map_or(main.line, |s| s.values[0].line);
             Reader::new(main, &mut problems).problem(line, "enabled", what);
@@ -63,15 +89,20 @@ fn read_main(main: Option<&Section>, problems: &mut Vec<Problem>) -> Config {
     let nothing = Section { kind: "welcomed".to_owned(), name: None, line: 1, settings: Vec::new() };
     let mut main = Reader::new(main.unwrap_or(&nothing), problems);
     Config {
+        file: PathBuf::new(),
         enabled: main.bool("enabled", DEFAULT_ENABLED),
         log_level: main.one("log_level", "error, warn, info, debug or trace", log_level).unwrap_or(DEFAULT_LOG_LEVEL),
         listen: read_listen(&mut main),
+        joins: main.one("joins", "auto, control or ubus", joins).unwrap_or_default(),
         hostapd_dir: main.path("hostapd_dir").unwrap_or_else(|| DEFAULT_HOSTAPD_DIR.into()),
+        ubus_socket: main.path("ubus_socket").unwrap_or_else(|| DEFAULT_UBUS_SOCKET.into()),
         leases: main.path("leases").unwrap_or_else(|| DEFAULT_LEASES.into()),
         status_socket: main.path("status_socket").unwrap_or_else(|| DEFAULT_STATUS_SOCKET.into()),
         state_dir: main.path("state_dir").unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
         server: None,
         rules: Rules::default(),
+        passphrases: BTreeMap::new(),
+        captive_portals: BTreeMap::new(),
     }
 }
 
@@ -130,102 +161,6 @@ fn read_server(server: &mut Reader<'_>) -> Option<Server> {
         }
     }
     Some(Server { url, token, ca_file, allow_plain_http })
-}
-
-fn read_networks(raw: &Raw, problems: &mut Vec<Problem>) -> BTreeMap<NetworkId, NetworkRules> {
-    let mut networks = BTreeMap::new();
-    let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    for (n, section) in raw.sections.iter().filter(|s| s.kind == "network").enumerate() {
-        let mut reader = Reader::new(section, problems);
-        if n == MAX_NETWORKS {
-            reader.problem_of_section(format!("one network too many; at most {MAX_NETWORKS}"));
-        }
-        let id = reader.name::<NetworkId>("a network", "config network 'cafe'");
-        let rules = read_network(&mut reader, &mut owners);
-        if let Some(id) = id {
-            networks.insert(id, rules);
-        }
-    }
-    networks
-}
-
-fn read_network(network: &mut Reader<'_>, owners: &mut BTreeMap<String, String>) -> NetworkRules {
-    let mut ifnames = BTreeSet::new();
-    for (line, ifname) in network.list("ifname", "the name of a wireless interface such as phy0-ap0", interface) {
-        let other = owners.entry(ifname.clone()).or_insert_with(|| network.label.clone());
-        if *other != network.label {
-            let what = format!("{ifname} belongs to network '{other}' already; an interface carries one network");
-            network.problem(line, "ifname", what);
-        }
-        ifnames.insert(ifname);
-    }
-    if network.section.setting("ifname").is_none() {
-        network
-            .problem_of_section("ifname is missing; name the interfaces of this network, e.g. list ifname 'phy0-ap0'");
-    }
-    let credential = read_credential(network);
-    let announced = network.bool("announce", true);
-    let place = network.one("place", "LATITUDE,LONGITUDE in degrees, e.g. 48.1374,11.5755", parse::<Place>);
-    let key = read_key(network);
-    let announce = announced.then_some(AnnounceRules { key, place });
-    NetworkRules { ifnames, credential, announce }
-}
-
-fn read_credential(network: &mut Reader<'_>) -> CredentialRule {
-    let by_key = network.one("credential", "bss or keyid", |text| match text {
-        "bss" => Some(false),
-        "keyid" => Some(true),
-        _ => None,
-    });
-    let keyid = |text: &str| (text.len() <= 64 && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned());
-    let right = "a keyid as in the wpa_psk_file: printable ASCII without spaces, at most 64 characters";
-    let shared = network.list("shared_keyid", right, keyid);
-    let owner = network.list("owner_keyid", right, keyid);
-    let unknown = network.one("unknown", "owner or shared", |text| match text {
-        "owner" => Some(false),
-        "shared" => Some(true),
-        _ => None,
-    });
-    if by_key == Some(false) || network.section.setting("credential").is_none() {
-        for option in ["shared_keyid", "owner_keyid", "unknown"] {
-            if let Some(setting) = network.section.setting(option) {
-                let what = "means nothing with credential 'bss'; remove it, or set credential 'keyid'";
-                network.problem(setting.values[0].line, option, what);
-            }
-        }
-        return CredentialRule::Bss;
-    }
-    let shared_ids: BTreeSet<_> = shared.into_iter().map(|(_, id)| id).collect();
-    for (line, id) in &owner {
-        if shared_ids.contains(id) {
-            let what = format!("{id:?} is a shared_keyid as well; a key is either shared or the owner's");
-            network.problem(*line, "owner_keyid", what);
-        }
-    }
-    let unknown_is_shared = unknown.unwrap_or(false);
-    if by_key == Some(true) && network.section.setting("shared_keyid").is_none() && !unknown_is_shared {
-        network.problem_of_section("nobody would be a guest here; name a shared_keyid, or set unknown 'shared'");
-    }
-    let owner = owner.into_iter().map(|(_, id)| id).collect();
-    CredentialRule::Key { shared: shared_ids, owner, unknown_is_shared }
-}
-
-/// The key, if the directory may have it. A key that is not shared may stay in the file.
-fn read_key(network: &mut Reader<'_>) -> Option<Secret> {
-    let share = network.bool("share_key", false);
-    let value = network.value("key");
-    if let Some(Value { line, text }) = value {
-        let fits = (8..=63).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'));
-        if !fits {
-            let what = format!("has {} characters; expected 8 to 63 of printable ASCII", text.chars().count());
-            network.problem(*line, "key", what);
-        }
-    }
-    if share && value.is_none() {
-        let line = network.section.setting("share_key").map_or(network.section.line, |s| s.values[0].line);
-        network.problem(line, "share_key", "there is no key to share; set `option key`");
-    }
-    value.filter(|_| share).map(|v| Secret::new(&*v.text))
 }
 
 fn read_offers(raw: &Raw, networks: &BTreeMap<NetworkId, NetworkRules>, problems: &mut Vec<Problem>) -> Vec<Offer> {
@@ -332,10 +267,13 @@ fn log_level(text: &str) -> Option<Level> {
     }
 }
 
-/// Linux takes 15 bytes; the name becomes a file name below `hostapd_dir`.
-fn interface(text: &str) -> Option<String> {
-    let fits = text.len() <= 15 && text != "." && text != ".." && !text.contains(|c: char| c == '/' || c.is_control());
-    fits.then(|| text.to_owned())
+fn joins(text: &str) -> Option<Joins> {
+    match text {
+        "auto" => Some(Joins::Auto),
+        "control" => Some(Joins::Control),
+        "ubus" => Some(Joins::Ubus),
+        _ => None,
+    }
 }
 
 /// A letter left out, one too many, two swapped; more is another word.

@@ -4,12 +4,14 @@
 //! says everything that is wrong. A new file makes a new `Config`; nothing here changes one.
 
 pub mod check;
+pub mod network;
 pub mod raw;
 pub mod reader;
 #[cfg(test)]
 mod tests;
 pub mod uci;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -19,7 +21,7 @@ use std::str::FromStr;
 use rustls_pki_types::ServerName;
 use tracing::Level;
 use welcome_core::Rules;
-use welcome_proto::Secret;
+use welcome_proto::{NetworkId, Secret};
 
 /// Where the configuration is.
 pub const DEFAULT_PATH: &str = "/etc/config/welcomed";
@@ -36,6 +38,8 @@ pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSP
 pub const DEFAULT_HOSTAPD_DIR: &str = "/var/run/hostapd";
 /// Where OpenWrt's dnsmasq keeps its leases.
 pub const DEFAULT_LEASES: &str = "/tmp/dhcp.leases";
+/// Where ubusd listens since OpenWrt 21.02.
+pub const DEFAULT_UBUS_SOCKET: &str = "/var/run/ubus/ubus.sock";
 /// In memory: a status outlives nobody.
 pub const DEFAULT_STATUS_SOCKET: &str = "/var/run/welcomed/status.sock";
 /// On flash: the router's key is made once.
@@ -45,17 +49,28 @@ pub const DEFAULT_PRIORITY: u8 = 50;
 /// A visit sees an offer once.
 pub const DEFAULT_CAP_PER_VISIT: u8 = 1;
 
+/// How the core names a guest's passphrase that was told from the owner's by hostapd. No `keyid` has a space.
+pub const KEY_SHARED: &str = "shared passphrase";
+/// The same for the owner's.
+pub const KEY_OWNER: &str = "owner's passphrase";
+
 /// What the sharer wants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// Where it was read from.
+    pub file: PathBuf,
     /// Whether to do anything at all.
     pub enabled: bool,
     /// How much to log.
     pub log_level: Level,
     /// Where stations reach the portal.
     pub listen: Vec<SocketAddr>,
+    /// How to hear who joins.
+    pub joins: Joins,
     /// Where hostapd's control sockets are.
     pub hostapd_dir: PathBuf,
+    /// Where ubusd listens.
+    pub ubus_socket: PathBuf,
     /// dnsmasq's leases.
     pub leases: PathBuf,
     /// Where the status is told.
@@ -66,6 +81,22 @@ pub struct Config {
     pub server: Option<Server>,
     /// What decisions need.
     pub rules: Rules,
+    /// The guests' passphrases of the networks where hostapd is to take them beside the network's own.
+    pub passphrases: BTreeMap<NetworkId, Vec<Secret>>,
+    /// The captive portal API of each network whose guests are told of one by DHCP (RFC 8910).
+    pub captive_portals: BTreeMap<NetworkId, String>,
+}
+
+/// How to hear who joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Joins {
+    /// By hostapd's control socket where it can be reached, by ubus elsewhere.
+    #[default]
+    Auto,
+    /// By hostapd's control socket alone.
+    Control,
+    /// By ubus alone.
+    Ubus,
 }
 
 /// The directory server.
@@ -88,7 +119,9 @@ impl Config {
     /// If the file cannot be read, or with everything that is wrong in it.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let replacement = (path == Path::new(DEFAULT_PATH)).then_some(Path::new(OVERRIDE));
-        Self::load_exactly(replacement.filter(|r| r.exists()).unwrap_or(path))
+        let config = Self::load_exactly(replacement.filter(|r| r.exists()).unwrap_or(path))?;
+        // The next time the other one may be there.
+        Ok(Self { file: path.to_owned(), ..config })
     }
 
     /// Checks a text; problems name `file` as their place.
@@ -98,7 +131,9 @@ impl Config {
     pub fn parse(file: &Path, text: &[u8]) -> Result<Self, LoadError> {
         let raw = uci::parse(text).map_err(|errors| errors.into_iter().map(Problem::from).collect());
         let checked = raw.and_then(|raw| check::check(&raw));
-        checked.map_err(|problems| LoadError::Problems { file: file.to_owned(), problems })
+        checked
+            .map(|config| Self { file: file.to_owned(), ..config })
+            .map_err(|problems| LoadError::Problems { file: file.to_owned(), problems })
     }
 
     fn load_exactly(path: &Path) -> Result<Self, LoadError> {

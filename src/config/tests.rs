@@ -1,16 +1,17 @@
 //! Whole configurations: what is understood, and what is said about what is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proptest::prelude::*;
 use tracing::Level;
 use welcome_core::{CredentialRule, Rules};
-use welcome_proto::NetworkId;
 use welcome_proto::announce::Place;
+use welcome_proto::{NetworkId, Secret};
 
-use super::check::{KNOWN, MAX_NETWORKS, MAX_OFFERS};
-use super::{Config, DEFAULT_CAP_PER_VISIT, DEFAULT_PRIORITY, uci};
+use super::check::{KNOWN, MAX_OFFERS};
+use super::network::{MAX_NETWORKS, MAX_PASSPHRASES};
+use super::{Config, DEFAULT_CAP_PER_VISIT, DEFAULT_PRIORITY, Joins, KEY_OWNER, KEY_SHARED, uci};
 
 const SHIPPED: &str = include_str!("../../files/etc/config/welcomed");
 
@@ -55,9 +56,13 @@ fn the_shipped_file_shows_every_option_and_its_default() {
     }
     let default = read("").unwrap();
     let Config { rules, server, .. } = config.clone();
-    assert_eq!(Config { enabled: false, server: None, rules: Rules::default(), ..config }, default);
+    let (passphrases, captive_portals) = (BTreeMap::new(), BTreeMap::new());
+    assert_eq!((config.passphrases.len(), config.captive_portals.len()), (1, 1));
+    let nothing =
+        Config { enabled: false, server: None, rules: Rules::default(), passphrases, captive_portals, ..config };
+    assert_eq!(nothing, default);
     assert!(server.is_some());
-    assert_eq!((rules.networks.len(), rules.offers.len()), (1, 1));
+    assert_eq!((rules.networks.len(), rules.offers.len()), (2, 1));
     assert_eq!((rules.offers[0].priority, rules.offers[0].cap_per_visit), (DEFAULT_PRIORITY, DEFAULT_CAP_PER_VISIT));
 }
 
@@ -105,7 +110,7 @@ fn every_problem_is_told_at_once_with_place_and_remedy() {
             r#"f:4: main.leases: "tmp" cannot be used; expected an absolute path"#,
             "f:5: @network: a network needs a name of 1 to 64 characters; e.g. config network 'cafe'",
             r#"f:6: @network.ifname: "a/b" cannot be used; expected the name of a wireless interface such as phy0-ap0"#,
-            r#"f:9: cafe.credential: "psk" cannot be used; expected bss or keyid"#,
+            r#"f:9: cafe.credential: "psk" cannot be used; expected bss, keyid or passphrase"#,
             "f:11: bar.ifname: wlan0 belongs to network 'cafe' already; an interface carries one network",
             "f:12: bar.share_key: there is no key to share; set `option key`",
             "f:14: o.network: there is no network 'caffe'; did you mean 'cafe'?",
@@ -153,7 +158,7 @@ fn contradictions_are_found() {
         ("config welcomed a\nconfig welcomed b", "f:2: b: one section of type welcomed too many"),
         ("config welcomed a\nlist listen [::]:1\nlist listen 0.0.0.0:1", "f:3: a.listen: [::] takes IPv4 as well"),
         ("config welcomed a\nlist leases /a\nlist leases /b", "f:3: a.leases: is a list"),
-        ("config network a\noption credential bss", "f:1: a: ifname is missing"),
+        ("config network a\noption credential bss", "f:1: a: section is missing"),
         ("config network a\nlist ifname w\noption credential keyid", "f:1: a: nobody would be a guest here"),
         (
             "config network a\nlist ifname w\noption unknown shared",
@@ -163,6 +168,27 @@ fn contradictions_are_found() {
             "config network a\nlist ifname w\noption credential keyid\nlist shared_keyid k\nlist owner_keyid k",
             "f:5: a.owner_keyid: \"k\" is a shared_keyid as well",
         ),
+        (
+            "config network a\nlist section s\nconfig network b\nlist section s",
+            "f:4: b.section: s belongs to network 'a' already",
+        ),
+        ("config network a\nlist section s-1", "f:2: a.section: \"s-1\" cannot be used"),
+        ("config network a\nlist ifname w\noption credential passphrase", "f:1: a: key is missing"),
+        (
+            "config network a\nlist ifname w\noption key 12345678\nlist shared_key 12345679",
+            "f:4: a.shared_key: means nothing without credential 'passphrase'",
+        ),
+        (
+            "config network a\nlist ifname w\noption credential passphrase\noption key 12345678\noption owner_keyid k",
+            "f:5: a.owner_keyid: means nothing with credential 'passphrase'; remove it, or set credential 'keyid'",
+        ),
+        (
+            "config network a\nlist section s\noption credential passphrase\nlist shared_key 12345678\noption share_key 1",
+            "f:5: a.share_key: there is no key to share",
+        ),
+        ("config network a\nlist ifname w\noption captive_portal http://a/b", "f:3: a.captive_portal: "),
+        ("config network a\nlist ifname w\noption captive_portal https://10.0.0.1/b", "f:3: a.captive_portal: "),
+        ("config network a\nlist ifname w\noption captive_portal https://a/b,c", "f:3: a.captive_portal: "),
         ("config network a\nlist ifname w\noption key 1234567", "f:3: a.key: has 7 characters; expected 8 to 63"),
         ("config offer o", "f:1: o: title is missing"),
         (
@@ -180,6 +206,44 @@ fn contradictions_are_found() {
 }
 
 #[test]
+fn a_network_of_openwrt_names_sections_and_needs_no_key() {
+    let config = read(
+        "config welcomed main\noption joins ubus\noption ubus_socket /tmp/u\n\
+         config network cafe\nlist section 'guest_2g guest_5g'\noption share_key 1\n\
+         option captive_portal https://portal.example/api\n\
+         config network bar\nlist section bar\noption credential passphrase\noption key 'come in, come in'\n\
+         list shared_key 'last months phrase'\noption unknown shared\n",
+    )
+    .unwrap();
+    assert_eq!((config.joins, config.ubus_socket.to_str()), (Joins::Ubus, Some("/tmp/u")));
+    let (cafe, bar): (NetworkId, NetworkId) = ("cafe".parse().unwrap(), "bar".parse().unwrap());
+    let rules = &config.rules.networks[&cafe];
+    assert_eq!((rules.sections.len(), rules.ifnames.len()), (2, 0));
+    assert!(rules.announce.as_ref().is_some_and(|a| a.key_of_netifd && a.key.is_none()));
+    assert_eq!(config.captive_portals[&cafe], "https://portal.example/api");
+    let phrases: Vec<_> = config.passphrases[&bar].iter().map(Secret::reveal).collect();
+    assert_eq!(phrases, ["come in, come in", "last months phrase"]);
+    let rule = &config.rules.networks[&bar].credential;
+    assert!(rule.greets(rule.classify(Some(KEY_SHARED))) && !rule.greets(rule.classify(Some(KEY_OWNER))));
+    assert!(rule.greets(rule.classify(None)), "unknown counts as shared here");
+    assert!(!config.passphrases.contains_key(&cafe));
+}
+
+#[test]
+fn hostapd_is_never_given_more_passphrases_than_it_can_take() {
+    let many = |n: usize| {
+        let phrases: String = (1..n).map(|i| format!("list shared_key 'phrase {i:03}'\n")).collect();
+        read(&format!("config network a\nlist ifname w\noption credential passphrase\noption key 12345678\n{phrases}"))
+    };
+    assert!(many(MAX_PASSPHRASES).is_ok());
+    assert!(many(MAX_PASSPHRASES + 1).unwrap_err()[0].contains("a.shared_key: too many"));
+    let long = |n| {
+        read(&format!("config network a\nlist ifname w\noption credential passphrase\noption key '{}'", "x".repeat(n)))
+    };
+    assert!(long(63).is_ok() && long(64).is_err(), "hostapd 24.10 writes past its buffer with 64");
+}
+
+#[test]
 fn the_number_of_sections_has_a_limit() {
     let many = |kind: &str, n: usize, rest: &str| {
         (0..n).map(|i| format!("config {kind} x{i}\n{}\n", rest.replace('@', &i.to_string()))).collect::<String>()
@@ -194,7 +258,7 @@ fn the_number_of_sections_has_a_limit() {
 fn no_secret_stands_in_a_problem() {
     let found = problems(
         "config server s\noption url nonsense\nlist token sesame1\nlist token sesame2\n\
-         config network a\nlist ifname w\nlist key sesame\nlist key sesame3\noption share_key 1",
+         config network a\nlist ifname w\nlist key sesame\nlist key sesame3\nlist shared_key sesame4\noption share_key 1",
     );
     assert!(found.len() >= 3 && !found.join("\n").contains("sesame"), "{found:?}");
     let config = read("config server s\noption url https://a\noption token sesame").unwrap();
@@ -205,7 +269,7 @@ proptest! {
     #[test]
     fn no_configuration_makes_it_panic(
         lines in prop::collection::vec(
-            ("config|option|list", "welcomed|server|network|offer|url|key|ifname|listen|title|place|credential|unknown", "[a-z0-9:/.,%-]{0,12}"),
+            ("config|option|list", "welcomed|server|network|offer|url|key|ifname|section|shared_key|captive_portal|listen|title|place|credential|unknown", "[a-z0-9:/.,%-]{0,12}"),
             0..20,
         )
     ) {

@@ -26,7 +26,7 @@ fn check_names_every_problem_with_its_line() {
     let output = welcomed(&["check", "--config", file.to_str().unwrap()]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(78), "{said}");
-    for expected in [":2: main.enabled: ", ":4: cafe: ifname", ":5: cafe.share_key: ", ":6: cafe.colour: "] {
+    for expected in [":2: main.enabled: ", ":4: cafe: section", ":5: cafe.share_key: ", ":6: cafe.colour: "] {
         assert!(said.contains(expected), "{expected} is not in\n{said}");
     }
     assert!(said.lines().count() >= 4, "{said}");
