@@ -1,161 +1,117 @@
-//! hostapd's control socket of one interface: joins and leaves, snapshots, and the BSS itself.
+//! hostapd by its control socket, about one BSS.
 //!
-//! In: events and answers of `wpa_ctrl`. Out: [`Heard`]. hostapd may not be there yet, may end and come back: then
-//! this waits and attaches again. The reading itself is done by a thread of `wpa_ctrl` that never waits for us, so that
-//! this task, and the whole agent, may be late without holding anybody's Wi-Fi up.
+//! In: events and answers of `wpa_ctrl`. Out: the same as by ubus, and the `keyid` of a passphrase. The reading itself is
+//! done by a thread of `wpa_ctrl` that never waits for us, so that the whole agent may be late without holding anybody's
+//! Wi-Fi up.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval_at, sleep};
-use tracing::{debug, info, warn};
-use welcome_core::{Bss, Event, Present};
+use tracing::debug;
+use welcome_core::{Bss, Present};
 use welcome_proto::announce::Security;
 use welcome_proto::{Bssid, Mac, Ssid};
-use wpa_ctrl::{Control, Events, GoneReason, Notice, hostapd, reply};
+use wpa_ctrl::{Control, Error, Events, Notice, hostapd, reply};
 
-use super::Heard;
-use crate::clock::Clock;
-use crate::tasks::Stop;
+use super::listen::{Ears, OnAir, Questions, Said, Unanswered};
 
 /// How many events may wait for the agent. A phone makes two lines; a hundred joins at once fit.
 const QUEUE: usize = 256;
-/// Snapshots make true what events make fast.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
-/// hostapd is back within a second or two from a restart; looking for its socket costs one system call.
-const RETRY: Duration = Duration::from_millis(250);
 
-/// Watches one interface.
+/// Both sides of one attachment.
 #[derive(Debug)]
-pub struct Watch {
-    ifname: String,
-    socket: PathBuf,
-    /// Where our own ends are; hostapd must be able to write there.
-    own: PathBuf,
-    clock: Clock,
+pub struct Attachment {
+    /// What is heard.
+    pub ears: Attached,
+    /// What can be asked.
+    pub questions: Asking,
 }
 
-impl Watch {
-    /// Of the interface `ifname`, whose socket is in `dir`.
-    #[must_use]
-    pub fn new(ifname: &str, dir: &Path, clock: Clock) -> Self {
-        Self { ifname: ifname.to_owned(), socket: dir.join(ifname), own: std::env::temp_dir(), clock }
-    }
+/// Attaches to the BSS on `ifname`, whose socket is in `dir`.
+///
+/// # Errors
+/// If nobody is there, or hostapd or the system refuses.
+pub async fn attach(ifname: &str, dir: &Path) -> Result<Attachment, Error> {
+    let socket = dir.join(ifname);
+    // Where our own ends are; hostapd must be able to write there.
+    let own = std::env::temp_dir();
+    let events = Events::attach(&socket, &own, QUEUE).await?;
+    let control = Control::open(&socket, &own)?;
+    let ears = Attached { ifname: ifname.to_owned(), events, is_new: true };
+    Ok(Attachment { ears, questions: Asking { ifname: ifname.to_owned(), control } })
+}
 
-    /// Watches until told to stop.
-    ///
-    /// # Errors
-    /// Never; the signature is that of a task.
-    pub async fn run(self, to: mpsc::Sender<Heard>, mut stop: Stop) -> anyhow::Result<()> {
-        tokio::select! {
-            () = self.watch(&to) => Ok(()),
-            () = stop.stopped() => Ok(()),
+/// Attached to one BSS.
+#[derive(Debug)]
+pub struct Attached {
+    ifname: String,
+    events: Events,
+    is_new: bool,
+}
+
+impl Ears for Attached {
+    async fn next(&mut self) -> Said {
+        use wpa_ctrl::Event;
+        if std::mem::take(&mut self.is_new) {
+            return Said::Up;
         }
-    }
-
-    /// Ends only when nobody listens.
-    async fn watch(&self, to: &mpsc::Sender<Heard>) {
-        let mut told = String::new();
-        while !to.is_closed() {
-            let why = match self.listen(to).await {
-                Ok(reason) => format!("hostapd is gone: {reason}"),
-                Err(error) => format!("hostapd is not there: failed to {error}"),
-            };
-            // The same reason each quarter of a second would fill the log.
-            if why != told {
-                warn!(ifname = %self.ifname, "{why}; trying again until it is there");
-                told = why;
-            }
-            sleep(RETRY).await;
-        }
-    }
-
-    /// One attachment, from its beginning to hostapd's end.
-    async fn listen(&self, to: &mpsc::Sender<Heard>) -> Result<GoneReason, wpa_ctrl::Error> {
-        let mut events = Events::attach(&self.socket, &self.own, QUEUE).await?;
-        let mut control = Control::open(&self.socket, &self.own)?;
-        info!(ifname = %self.ifname, "listening to hostapd");
-        let mut minute = interval_at(tokio::time::Instant::now(), SNAPSHOT_EVERY);
-        minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let reason = loop {
-            tokio::select! {
-                biased;
-                notice = events.recv() => match notice {
-                    Notice::Event { at, event: wpa_ctrl::Event::ApEnabled } => {
-                        debug!(ifname = %self.ifname, late = ?at.elapsed(), "on the air");
-                        minute.reset_immediately();
+        loop {
+            match self.events.recv().await {
+                Notice::Event { at, event } => match event {
+                    Event::StationConnected { mac, keyid, .. } => {
+                        return Said::Joined { at, mac: Mac(mac), key: keyid };
                     }
-                    Notice::Event { at, event } => {
-                        if let Some(event) = self.translate(event) {
-                            self.tell(to, Heard { at, event }).await;
-                        }
+                    Event::StationDisconnected { mac } => return Said::Left { at, mac: Mac(mac) },
+                    Event::ApEnabled => {
+                        debug!(ifname = self.ifname, late = ?at.elapsed(), "on the air");
+                        return Said::Up;
                     }
-                    Notice::Lagged(count) => {
-                        warn!(ifname = %self.ifname, count, "events were dropped because the agent was late");
-                        minute.reset_immediately();
-                    }
-                    Notice::Gone(reason) => break reason,
+                    Event::ApDisabled => return Said::Down,
+                    _ => {}
                 },
-                _ = minute.tick() => self.look(&mut control, to).await,
+                Notice::Lagged(count) => return Said::Lagged(u64::try_from(count).unwrap_or(u64::MAX)),
+                Notice::Gone(reason) => return Said::Ended(reason.to_string()),
             }
-        };
-        self.tell(to, Heard::now(Event::BssDown { ifname: self.ifname.clone() })).await;
-        Ok(reason)
-    }
-
-    fn translate(&self, event: wpa_ctrl::Event) -> Option<Event> {
-        use wpa_ctrl::Event as Said;
-        let ifname = self.ifname.clone();
-        match event {
-            Said::StationConnected { mac, keyid, .. } => {
-                Some(Event::StationAuthorized { ifname, mac: Mac(mac), key: keyid })
-            }
-            Said::StationDisconnected { mac } => Some(Event::StationLeft { ifname, mac: Mac(mac) }),
-            Said::ApDisabled => Some(Event::BssDown { ifname }),
-            _ => None,
         }
     }
+}
 
-    /// Asks what the BSS is and who is on it. What cannot be learned now is learned in a minute.
-    async fn look(&self, control: &mut Control, to: &mpsc::Sender<Heard>) {
-        match self.bss(control).await {
-            Ok(Some(bss)) => self.tell(to, Heard::now(Event::BssUp(bss))).await,
-            Ok(None) => debug!(ifname = %self.ifname, "the bss is not on the air, or not one that can be shared"),
-            Err(error) => warn!(ifname = %self.ifname, "failed to {error}"),
-        }
-        let asked = self.clock.now().mono;
-        match hostapd::stations(control).await {
-            Ok(stations) => {
-                let present = stations.into_iter().filter(|s| s.authorized).map(|s| Present {
-                    mac: Mac(s.mac),
-                    key: s.keyid,
-                    connected: s.connected_s.map(|s| Duration::from_secs(s.into())),
-                });
-                let present = present.collect();
-                let event = Event::Stations { ifname: self.ifname.clone(), asked, present };
-                self.tell(to, Heard::now(event)).await;
-            }
-            Err(error) => warn!(ifname = %self.ifname, "failed to {error}"),
-        }
-    }
+/// Asks one BSS.
+#[derive(Debug)]
+pub struct Asking {
+    ifname: String,
+    control: Control,
+}
 
-    async fn bss(&self, control: &mut Control) -> Result<Option<Bss>, wpa_ctrl::Error> {
-        let radio = hostapd::status(control).await?;
-        let security = security(&control.ask("GET_CONFIG").await?);
-        let Some(found) = radio.bss.into_iter().find(|b| b.ifname == self.ifname) else { return Ok(None) };
-        let (bssid, ssid) = (Bssid::try_from(Mac(found.bssid)), Ssid::new(&found.ssid));
-        let (Ok(bssid), Ok(ssid), Some(security)) = (bssid, ssid, security) else { return Ok(None) };
+impl Questions for Asking {
+    async fn bss(&mut self) -> Result<OnAir, Unanswered> {
+        let radio = hostapd::status(&mut self.control).await.map_err(unanswered)?;
+        let security = security(&self.control.ask("GET_CONFIG").await.map_err(unanswered)?);
         if radio.state != "ENABLED" {
-            return Ok(None);
+            return Ok(OnAir::No);
         }
+        let Some(found) = radio.bss.into_iter().find(|b| b.ifname == self.ifname) else { return Ok(OnAir::Unknown) };
+        let (bssid, ssid) = (Bssid::try_from(Mac(found.bssid)), Ssid::new(&found.ssid));
+        let (Ok(bssid), Ok(ssid), Some(security)) = (bssid, ssid, security) else { return Ok(OnAir::Unknown) };
         let freq = radio.freq.and_then(|f| f.try_into().ok());
-        Ok(Some(Bss { ifname: found.ifname, bssid, ssid, security, freq }))
+        Ok(OnAir::Yes(Bss { ifname: found.ifname, bssid, ssid, security, freq }))
     }
 
-    async fn tell(&self, to: &mpsc::Sender<Heard>, heard: Heard) {
-        // It fails when the agent ends, and then nobody needs to know.
-        let _ended = to.send(heard).await.is_err();
+    async fn stations(&mut self) -> Result<Vec<Present>, Unanswered> {
+        let stations = hostapd::stations(&mut self.control).await.map_err(unanswered)?;
+        let present = stations.into_iter().filter(|s| s.authorized).map(|s| Present {
+            mac: Mac(s.mac),
+            key: s.keyid,
+            connected: s.connected_s.map(|s| Duration::from_secs(s.into())),
+        });
+        Ok(present.collect())
+    }
+}
+
+fn unanswered(error: Error) -> Unanswered {
+    match error {
+        Error::Gone(_) => Unanswered::Gone,
+        error => Unanswered::Failed(error.to_string()),
     }
 }
 

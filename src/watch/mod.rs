@@ -1,17 +1,30 @@
 //! What happens around the agent: who joins, who leaves, who has which address.
 //!
-//! Each source is a task of its own and gives the same events; what is above cannot tell which. Never waits on the
-//! program it listens to, and never decides anything.
+//! [`wireless`] finds out which interfaces are ours ([`ours`]); [`air`] listens to each of them ([`bss`], [`listen`],
+//! [`roster`]) by the control socket ([`control`]) or by ubus ([`hostapd`]); [`auth`] lets hostapd tell guests' keys from
+//! the owner's; [`dhcp`] and [`address`] ([`neighbour`]) learn addresses. All give the same events, whichever way they
+//! heard of them. Never waits on the program it listens to, never keeps it waiting, and never decides anything.
 
 pub mod address;
+pub mod air;
+pub mod auth;
+pub mod bss;
 pub mod control;
+pub mod dhcp;
+pub mod hostapd;
+pub mod listen;
 pub mod neighbour;
+pub mod ours;
+pub mod roster;
+pub mod wireless;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
-use welcome_core::{Event, Rules};
+use tokio::sync::{mpsc, watch};
+use tokio_ubus::Client;
+use welcome_core::Event;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -34,26 +47,36 @@ impl Heard {
     }
 }
 
-/// Starts the sources the configuration asks for. Addresses that come by `wanted` are looked for.
+/// What the sources need.
+#[derive(Debug)]
+pub struct Sources {
+    /// What the sharer wants; may change.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// The way to hostapd, netifd and the DHCP servers.
+    pub bus: Client,
+    /// The time.
+    pub clock: Clock,
+    /// Where events go.
+    pub to: mpsc::Sender<Heard>,
+    /// Addresses to look for.
+    pub wanted: mpsc::Receiver<IpAddr>,
+}
+
+/// Starts the sources the configuration asks for.
 ///
 /// # Errors
 /// If the kernel's neighbour table cannot be watched.
-pub fn start(
-    config: &Config,
-    clock: Clock,
-    tasks: &mut Tasks,
-    to: &mpsc::Sender<Heard>,
-    wanted: mpsc::Receiver<IpAddr>,
-) -> anyhow::Result<()> {
-    for ifname in ifnames(&config.rules) {
-        let watch = control::Watch::new(ifname, &config.hostapd_dir, clock);
-        tasks.spawn("watch::control", watch.run(to.clone(), tasks.stop_signal()));
-    }
-    let addresses = address::Watch::new(&config.leases, neighbour::Neighbours::open()?, wanted);
+pub fn start(sources: Sources, tasks: &mut Tasks) -> anyhow::Result<()> {
+    let Sources { config, bus, clock, to, wanted } = sources;
+    let start = Arc::clone(&config.borrow());
+    let addresses = address::Watch::new(&start.leases, neighbour::Neighbours::open()?, wanted);
     tasks.spawn("watch::address", addresses.run(to.clone(), tasks.stop_signal()));
+    tasks.spawn("watch::dhcp", dhcp::run(bus.clone(), to.clone(), tasks.stop_signal()));
+    let (wireless, ours) = wireless::Watch::new(config.clone(), bus.clone(), clock, to.clone());
+    tasks.spawn("watch::wireless", wireless.run(tasks.stop_signal()));
+    let auth = auth::Watch { config, ours: ours.clone(), bus: bus.clone(), to: to.clone() };
+    tasks.spawn("watch::auth", auth.run(tasks.stop_signal()));
+    let ways = bss::Ways { joins: start.joins, hostapd_dir: start.hostapd_dir.clone(), bus, clock, to, ours };
+    tasks.spawn("watch::air", air::run(ways, tasks.stop_signal()));
     Ok(())
-}
-
-fn ifnames(rules: &Rules) -> impl Iterator<Item = &str> {
-    rules.networks.values().flat_map(|n| n.ifnames.iter().map(String::as_str))
 }

@@ -56,6 +56,8 @@ impl Kit {
     /// A station joins and gets `ip`, by its lease.
     pub(crate) async fn join(&mut self, mac: &str, keyid: Option<&str>, ip: &str) -> Station {
         self.hostapd.join(mac, keyid);
+        // An address of somebody who is not known yet would be forgotten; DHCP comes after the join.
+        self.agent.until(|v| v.sessions.values().any(|s| s.on_air && s.mac.to_string() == mac)).await;
         self.lease(mac, ip);
         let address: IpAddr = ip.parse().unwrap();
         self.agent.until(|v| v.session_at(address).is_some()).await;
@@ -73,11 +75,18 @@ impl Kit {
 
 impl Agent {
     pub(crate) async fn start(dir: &Path, more: &str) -> Self {
-        let config = Config::parse(Path::new("test"), config(dir, more).as_bytes()).unwrap_or_else(|e| panic!("{e}"));
+        Self::run(dir, &config(dir, more)).await
+    }
+
+    /// With this configuration, in the file `dir/welcomed`.
+    pub(crate) async fn run(dir: &Path, config: &str) -> Self {
+        let file = dir.join("welcomed");
+        std::fs::write(&file, config).unwrap();
+        let config = Config::load(&file).unwrap_or_else(|e| panic!("{e}"));
         let (told, ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
-            welcomed::run::run(config, told, async {
+            welcomed::run::run(config, None, told, async {
                 let _asked_or_dropped = stopped.await.is_ok();
             })
             .await
@@ -109,6 +118,7 @@ pub(crate) fn config(dir: &Path, more: &str) -> String {
 	option enabled '1'
 	list listen '127.0.0.1:0'
 	option hostapd_dir '{dir}'
+	option ubus_socket '{dir}/ubus.sock'
 	option leases '{}'
 	option status_socket '{dir}/status.sock'
 	option state_dir '{dir}/state'

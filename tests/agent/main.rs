@@ -2,9 +2,16 @@
 //! `crates/wpa-ctrl/tests` holds to recordings. Real radios: `tests/hwsim`.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod advertise;
 mod command;
 mod greet;
 mod hostile;
 mod kit;
+mod log;
+mod object;
+mod passphrase;
+mod rights;
+mod router;
 mod server;
 mod station;
+mod ubus;
