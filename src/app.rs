@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
-use welcome_core::{Action, Agent, Event, View};
+use welcome_core::{Action, Agent, Event, Notice, View};
 use welcome_proto::Mac;
 use welcome_proto::announce::Announce;
 
@@ -41,6 +41,8 @@ pub struct App {
     pub announce: watch::Sender<Option<Announce>>,
     /// What happened, for the server, if there is one.
     pub reports: Option<Reports>,
+    /// What happened, for the other programs of this router.
+    pub notices: mpsc::Sender<Notice>,
     /// Addresses to look for.
     pub wanted: mpsc::Sender<IpAddr>,
 }
@@ -104,6 +106,11 @@ impl App {
                 Action::Report(report) => {
                     if let Some(reports) = &self.reports {
                         reports.push(report);
+                    }
+                }
+                Action::Notify(notice) => {
+                    if self.notices.try_send(notice).is_err() {
+                        debug!("nobody takes what happens to guests to ubus");
                     }
                 }
                 // A full queue means that many are being looked for; the portal asks again.

@@ -2,18 +2,25 @@
 //!
 //! One event through the modules: [`watch`] hears a station join and makes an event of it; [`app`] hands it to the core
 //! (`welcome_core`), which decides, and performs what the core says; [`portal`] shows the outcome to the station;
-//! [`upstream`] tells the server. [`config`] is what the sharer wants, [`status`] what the operator sees, [`run`] starts
+//! [`upstream`] tells the server. [`config`] is what the sharer wants, [`bus`] the way to
+//! the other programs of an OpenWrt router, [`status`] what the operator sees, [`advertise`] what the router's DHCP
+//! servers say of us, [`file`] how things are kept on flash, [`run`] starts
 //! and stops everything, [`tasks`] keeps what runs, [`clock`] tells the time and [`meter`] how long things took.
 //!
 //! The library is for the program and its tests; it promises nothing to others.
 
+pub mod advertise;
 pub mod app;
+pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod file;
 pub mod logging;
 pub mod meter;
+pub mod netifd;
 pub mod portal;
+pub mod reload;
 pub mod run;
 pub mod status;
 pub mod tasks;

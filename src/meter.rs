@@ -100,11 +100,7 @@ mod tests {
 
     /// The core gives out the names of visits; so they come from there.
     fn sessions(n: u8) -> Vec<SessionId> {
-        let network = welcome_core::NetworkRules {
-            ifnames: ["w".to_owned()].into(),
-            credential: welcome_core::CredentialRule::Bss,
-            announce: None,
-        };
+        let network = welcome_core::NetworkRules { ifnames: ["w".to_owned()].into(), ..Default::default() };
         let rules = welcome_core::Rules { networks: BTreeMap::from([("n".parse().unwrap(), network)]), offers: vec![] };
         let mut agent = Agent::default();
         let now = Now { mono: Duration::ZERO, wall: None };

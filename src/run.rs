@@ -20,10 +20,11 @@ use crate::clock::Clock;
 use crate::config::{Config, LoadError};
 use crate::meter::Meter;
 use crate::portal::{Limits, Portal};
+use crate::status::object::{Object, Reloaded};
 use crate::status::{self, Backlog, Source, Status};
-use crate::tasks::Tasks;
+use crate::tasks::{Stop, Tasks};
 use crate::upstream::{self, Reports, Upstream};
-use crate::{logging, watch as sources};
+use crate::{advertise, bus, logging, reload, watch as sources};
 
 /// The exit code for wrong usage (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -35,6 +36,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 const HEARD: usize = 256;
 const ASKED: usize = 64;
 const WANTED: usize = 64;
+const NOTICES: usize = 256;
 
 /// The program: reads the command line, does what it says, and names the exit code.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -49,8 +51,13 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
     let outcome = match command {
         Command::Version => say(env!("CARGO_PKG_VERSION")),
         Command::Check(check) => Config::load(&check.config).map_err(Into::into).and_then(|_| say("no problems")),
-        Command::Status(options) => status::ask(&options.socket, options.json).and_then(|text| say(text.trim_end())),
+        Command::Status(options) => {
+            status::ask(options.socket.as_deref(), options.json).and_then(|text| say(text.trim_end()))
+        }
         Command::Run(options) => run_command(&options),
+        Command::Withdraw(options) => {
+            advertise::withdraw(&options.socket, &options.state_dir).and_then(|text| say(&text))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,7 +87,7 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        run(config, oneshot::channel().0, stop).await
+        run(config, options.log_level.map(Into::into), oneshot::channel().0, stop).await
     });
     if let Err(error) = &outcome {
         error!("failed to {error:#}");
@@ -99,11 +106,17 @@ pub struct Ready {
     pub meter: Arc<Meter>,
 }
 
-/// Runs the agent until `stop`; says so by `ready` once stations can reach it.
+/// Runs the agent until `stop`; says so by `ready` once stations can reach it. A `level` holds against what a new
+/// configuration says.
 ///
 /// # Errors
 /// If something cannot be bound, or a part ends that should not; the text names it.
-pub async fn run(config: Config, ready: oneshot::Sender<Ready>, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(
+    config: Config,
+    level: Option<tracing::Level>,
+    ready: oneshot::Sender<Ready>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let clock = Clock::new();
     let meter = Arc::new(Meter::default());
     let (view, views) = watch::channel(Arc::new(View::default()));
@@ -111,6 +124,8 @@ pub async fn run(config: Config, ready: oneshot::Sender<Ready>, stop: impl Futur
     let (hear, heard) = mpsc::channel(HEARD);
     let (ask, asked) = mpsc::channel(ASKED);
     let (want, wanted) = mpsc::channel(WANTED);
+    let (notify, notices) = mpsc::channel(NOTICES);
+    let (configure, configs) = watch::channel(Arc::new(config.clone()));
     // The rules come before anything else; the channel is new and has room.
     if hear.try_send(sources::Heard::now(Event::Rules(config.rules.clone()))).is_err() {
         bail!("hand the rules to the core");
@@ -129,18 +144,33 @@ pub async fn run(config: Config, ready: oneshot::Sender<Ready>, stop: impl Futur
             Backlog { waiting, dropped }
         })
     };
-    let source = Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog };
-    tasks.spawn("status", status.run(source, tasks.stop_signal()));
-    sources::start(&config, clock, &mut tasks, &hear, wanted)?;
+    let source = Arc::new(Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog });
+    tasks.spawn("status", status.run(Arc::clone(&source), tasks.stop_signal()));
+    let bus = bus::start(&config.ubus_socket, &mut tasks)?;
+    let watched = sources::Sources { config: configs.clone(), bus: bus.clone(), clock, to: hear, wanted };
+    sources::start(watched, &mut tasks)?;
+    let read_again = Box::new(move || reload(&configure, level));
+    tasks.spawn("advertise", advertise::run(configs.clone(), bus.clone(), tasks.stop_signal()));
+    let object = Object { bus, source, ask: ask.clone(), notices, reload: read_again };
+    tasks.spawn("object", object.run(tasks.stop_signal()));
+    tasks.spawn("rules", pass_on_rules(configs.clone(), ask.clone(), tasks.stop_signal()));
     let told = config.server.is_some().then(|| reports.clone());
     if let Some(server) = config.server {
         let upstream = Upstream::new(server, &config.state_dir, upstream::seed(), upstream::Timing::default());
         tasks.spawn("upstream", upstream.run(announces, reports, ask.clone(), tasks.stop_signal()));
     }
 
-    let app =
-        App { agent: Agent::default(), clock, meter: Arc::clone(&meter), view, announce, reports: told, wanted: want };
-    drop((hear, ask));
+    let app = App {
+        agent: Agent::default(),
+        clock,
+        meter: Arc::clone(&meter),
+        view,
+        announce,
+        reports: told,
+        notices: notify,
+        wanted: want,
+    };
+    drop(ask);
     let mut stopped = tasks.stop_signal();
     tasks.spawn("app", async move {
         app.run(Inputs { heard, asked }, stopped.stopped()).await;
@@ -161,6 +191,33 @@ pub async fn run(config: Config, ready: oneshot::Sender<Ready>, stop: impl Futur
     match unasked {
         None => Ok(()),
         Some(ended) => bail!("keep running: {ended}"),
+    }
+}
+
+/// Reads the configuration again and puts it in force as far as that goes without a restart.
+fn reload(configure: &watch::Sender<Arc<Config>>, level: Option<tracing::Level>) -> Result<Reloaded, LoadError> {
+    let old = Arc::clone(&configure.borrow());
+    let (config, restart) = reload::merge(&old, Config::load(&old.file)?);
+    logging::set_level(level.unwrap_or(config.log_level));
+    info!(waiting = restart.join(", "), "the configuration was read again");
+    configure.send_replace(Arc::new(config));
+    Ok(Reloaded { restart })
+}
+
+/// The core hears of a new configuration as of anything that happens.
+async fn pass_on_rules(
+    mut configs: watch::Receiver<Arc<Config>>,
+    ask: mpsc::Sender<Event>,
+    mut stop: Stop,
+) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = stop.stopped() => return Ok(()),
+            changed = configs.changed() => if changed.is_err() { return Ok(()) },
+        }
+        let rules = configs.borrow_and_update().rules.clone();
+        // The app may have ended before us.
+        let _taken = ask.send(Event::Rules(rules)).await.is_ok();
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use welcome_core::{Agent, CredentialRule, NetworkRules, Now, Rules};
+use welcome_core::{Agent, NetworkRules, Now, Rules};
 use welcome_proto::Mac;
 use welcome_proto::offer::{Content, Offer};
 
@@ -21,8 +21,7 @@ pub(super) fn offer(id: &str, title: &str, text: &str, link: Option<&str>) -> Of
 
 /// The picture of one guest at [`GUEST`] with these offers; the visit is the same in each.
 pub(super) fn guest_view(offers: Vec<Offer>) -> View {
-    let network =
-        NetworkRules { ifnames: BTreeSet::from(["w".to_owned()]), credential: CredentialRule::Bss, announce: None };
+    let network = NetworkRules { ifnames: BTreeSet::from(["w".to_owned()]), ..NetworkRules::default() };
     let rules = Rules { networks: BTreeMap::from([("cafe".parse().unwrap(), network)]), offers };
     let mut agent = Agent::default();
     let mac = Mac([2, 0, 0, 0, 0, 1]);

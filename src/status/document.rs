@@ -31,8 +31,11 @@ pub struct Document {
     pub networks: BTreeMap<NetworkId, NetworkStatus>,
     /// The offers the router holds, its own first.
     pub offers: Vec<HeldOffer>,
-    /// All visits.
+    /// The visits.
     pub sessions: Vec<SessionStatus>,
+    /// Whether there are more visits, for which an answer over ubus has no room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// How the agent stands with its server.

@@ -4,9 +4,8 @@
 //! use and never leaves the file but as signatures. A damaged file is an error: making another key in silence would
 //! make another router.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -17,6 +16,8 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
 use welcome_proto::{RouterId, Secret};
+
+use crate::file::replace;
 
 /// Who this router is.
 #[derive(Debug)]
@@ -113,22 +114,6 @@ fn read_key(kept: &Kept) -> anyhow::Result<Ed25519KeyPair> {
 
 fn hash(token: &Secret) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, token.reveal().as_bytes()))
-}
-
-/// Replaces a file as a whole: after a power cut it is the old one or the new one.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let fresh = path.with_extension("new");
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(dir)?.sync_all()
 }
 
 const FILE: &str = "identity.json";

@@ -1,0 +1,216 @@
+//! The status: what the agent tells of itself, and the command that asks for it.
+//!
+//! In: the [`View`] and the counters of others; what is told is made here and counted elsewhere. Out: a document, over
+//! our [ubus object](object) and over a [local socket](socket), where there is no ubus. It names stations, so the socket
+//! is for root and its group alone, and the object for those whom ubusd lets call it.
+
+pub mod ask;
+pub mod document;
+pub mod object;
+pub mod say;
+pub mod socket;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use welcome_core::{NetworkView, SessionView, View};
+use welcome_proto::NetworkId;
+use welcome_proto::offer::{Offer, Sender};
+
+pub use self::ask::ask;
+pub use self::document::Backlog;
+use self::document::{BssStatus, Document, HeldOffer, NetworkStatus, OfferStatus, SessionStatus};
+pub use self::socket::Status;
+use crate::clock::Clock;
+use crate::meter::Meter;
+
+/// What there is to tell.
+pub struct Source {
+    /// What the agent knows.
+    pub view: watch::Receiver<Arc<View>>,
+    /// How long joins took.
+    pub meter: Arc<Meter>,
+    /// The agent's clock; it began when the agent did.
+    pub clock: Clock,
+    /// What waits for the server.
+    pub backlog: Box<dyn Fn() -> Backlog + Send + Sync>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source")
+    }
+}
+
+impl Source {
+    /// The document of this moment.
+    #[must_use]
+    pub fn document(&self) -> Document {
+        let view = self.view();
+        Document {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: unix_seconds(self.clock.unix_at(Duration::ZERO)),
+            uptime_s: self.clock.now().mono.as_secs(),
+            server: (&view.server).into(),
+            latency: self.meter.summary(),
+            reports: (self.backlog)(),
+            networks: networks(&view),
+            offers: view.offers.iter().map(held).collect(),
+            sessions: view.sessions.values().map(|s| self.session(s)).collect(),
+            truncated: false,
+        }
+    }
+
+    /// What the agent knows at this moment.
+    #[must_use]
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    /// One visit, as the document tells it.
+    #[must_use]
+    pub fn session(&self, session: &SessionView) -> SessionStatus {
+        let offers = session.offers.iter().map(|o| OfferStatus {
+            sender: o.sender,
+            id: o.offer.id.clone(),
+            title: o.offer.content.title.clone(),
+            shown: o.shown,
+            due: o.due,
+        });
+        SessionStatus {
+            id: session.id.to_string(),
+            mac: session.mac,
+            addresses: session.addresses.clone(),
+            network: session.network.clone(),
+            ifname: session.ifname.clone(),
+            credential: session.credential.as_str().to_owned(),
+            guest: session.guest,
+            on_air: session.on_air,
+            heard_at: unix_seconds(self.clock.unix_at(session.since)),
+            ready_us: self.meter.of(session.id),
+            offers: offers.collect(),
+        }
+    }
+}
+
+/// The shared networks, as the document tells them.
+#[must_use]
+pub fn networks(view: &View) -> BTreeMap<NetworkId, NetworkStatus> {
+    let network = |(id, network): (&NetworkId, &NetworkView)| {
+        let here = view.sessions.values().filter(|s| s.on_air && s.network == *id);
+        let bss = network.bss.iter().map(|b| BssStatus {
+            ifname: b.ifname.clone(),
+            bssid: b.bssid,
+            ssid: b.ssid.clone(),
+            freq: b.freq,
+        });
+        let NetworkView { announced, arrived, shown, .. } = *network;
+        let (guests, stations) = (here.clone().filter(|s| s.guest).count(), here.count());
+        (id.clone(), NetworkStatus { bss: bss.collect(), announced, stations, guests, arrived, shown })
+    };
+    view.networks.iter().map(network).collect()
+}
+
+fn held((sender, offer): &(Sender, Arc<Offer>)) -> HeldOffer {
+    HeldOffer { sender: *sender, id: offer.id.clone(), title: offer.content.title.clone() }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit the 53 bits of a float for 285 years")]
+fn unix_seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+
+    use welcome_core::{Agent, Bss, Event, NetworkRules, Now, Rules, ServerLink};
+    use welcome_proto::Mac;
+    use welcome_proto::announce::Security;
+    use welcome_proto::offer::{Content, Offer};
+
+    use super::*;
+
+    pub(in crate::status) fn source() -> Source {
+        crowd(1)
+    }
+
+    /// With so many guests.
+    pub(in crate::status) fn crowd(guests: u16) -> Source {
+        let networks = BTreeMap::from(["cafe", "yard"].map(|id| {
+            let ifnames = [format!("{id}0")].into();
+            (id.parse().unwrap(), NetworkRules { ifnames, ..NetworkRules::default() })
+        }));
+        let offer = Offer {
+            id: "hello".parse().unwrap(),
+            networks: vec![],
+            priority: 50,
+            cap_per_visit: 1,
+            content: Content { title: "Hello".to_owned(), text: String::new(), link: None },
+        };
+        let clock = Clock::new();
+        let mut agent = Agent::default();
+        let now = Now { mono: clock.now().mono, wall: None };
+        let bss = Bss {
+            ifname: "cafe0".to_owned(),
+            bssid: "02:00:00:00:00:01".parse().unwrap(),
+            ssid: "Café".parse().unwrap(),
+            security: Security::Open,
+            freq: Some(2437),
+        };
+        let around = [
+            Event::Rules(Rules { networks, offers: vec![offer] }),
+            Event::BssUp(bss),
+            Event::ServerLink(ServerLink::Away { reason: "connect to https://d: refused".to_owned() }),
+        ];
+        let joins = (0..guests).map(|n| {
+            let [high, low] = n.to_be_bytes();
+            let mac = Mac([2, 0, 0, 0, 1 + high, low]);
+            Event::StationAuthorized { ifname: "cafe0".to_owned(), mac, key: None }
+        });
+        for event in around.into_iter().chain(joins) {
+            assert!(!agent.handle(now, event).is_empty());
+        }
+        let view = agent.view();
+        let meter = Meter::default();
+        meter.note(*view.sessions.keys().next().unwrap(), Duration::from_micros(300));
+        let (_, view) = watch::channel(Arc::new(view));
+        Source { view, meter: Arc::new(meter), clock, backlog: Box::new(|| Backlog { waiting: 2, dropped: 1 }) }
+    }
+
+    #[test]
+    fn a_person_is_told_what_matters() {
+        assert_eq!(
+            source().document().to_string(),
+            "welcomed 0.1.0, running for 0 s\n\
+             server: not connected: connect to https://d: refused\n\
+             reports: 2 waiting for the server, 1 lost\n\
+             offer hello (this router's): \"Hello\"\n\
+             network cafe (not listed):\n\
+             \x20 on the air: \"Café\" by cafe0 (02:00:00:00:00:01, 2437 MHz)\n\
+             \x20 here now: 1 device, 1 of them guests\n\
+             \x20 greeted since the start: 1 visit; messages shown: 0\n\
+             network yard (not listed):\n\
+             \x20 not on the air: hostapd has none of its interfaces\n\
+             \x20 here now: 0 devices, 0 of them guests\n\
+             \x20 greeted since the start: 0 visits; messages shown: 0\n\
+             a guest's messages are ready in 0.3 ms, in 99 of 100 cases in 0.3 ms\n"
+        );
+    }
+
+    #[test]
+    fn the_document_says_when_and_how_fast_and_is_read_as_it_was_written() {
+        let document = source().document();
+        let session = &document.sessions[0];
+        assert_eq!(session.ready_us, Some(300));
+        assert!(session.heard_at >= document.since && session.heard_at - document.since < 1.0);
+        assert_eq!(session.offers[0].id.as_str(), "hello");
+        let text = serde_json::to_string(&document).unwrap();
+        assert!(text.contains(r#""server":{"link":"away","reason":"#), "{text}");
+        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), document);
+        assert_eq!(unix_seconds(Duration::from_micros(1_795_400_000_123_456)).to_string(), "1795400000.123456");
+    }
+}
