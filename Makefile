@@ -53,9 +53,11 @@ bench: needs lab-program ## Measured figures, one a row: bench<TAB>NAME<TAB>VALU
 	@cargo build --quiet --profile router -p welcomed
 	@cargo build --quiet --release -p welcome-client -p welcome-server
 	@cargo build --quiet -p testkit --bins
+	@cargo build --quiet --release -p testkit --bin bench-ubus
 	@mkdir -p $(TARGET)/bench
 	@cp $(TARGET)/router/welcomed $(TARGET)/release/welcome $(TARGET)/release/welcome-server $(TARGET)/bench
 	@printf 'bench\tagent.binary\t%s\tbytes\n' "$$(stat -c %s $(TARGET)/bench/welcomed)"
+	@$(TARGET)/release/bench-ubus
 	@$(TARGET)/debug/bench-agent $(TARGET)/bench/welcomed
 	@$(LAB) run pace --bench --bin-dir $(TARGET)/bench
 
