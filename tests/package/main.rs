@@ -36,15 +36,34 @@ fn every_make_target_that_a_document_names_is_there() {
 }
 
 #[test]
+fn every_method_of_the_ubus_object_is_in_its_document() {
+    let object = read(&root().join("src/status/object.rs"));
+    let document = read(&root().join("docs/ubus.md"));
+    let methods: Vec<_> = object.split(".method(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(methods.len() >= 7, "{methods:?}");
+    for method in methods {
+        assert!(document.contains(&format!("\n| `{method}` |")), "{method}");
+    }
+    let acl: serde_json::Value =
+        serde_json::from_str(&read(&root().join("files/usr/share/acl.d/welcomed.json"))).unwrap();
+    for object in acl["access"].as_object().unwrap().keys() {
+        // One stands for its instances: `dnsmasq*` is `dnsmasq` there.
+        let names = [object.as_str(), object.trim_end_matches('*')].map(|name| format!("`{name}`"));
+        assert!(names.iter().any(|name| document.contains(name)), "{object}");
+    }
+}
+
+#[test]
 fn the_crates_depend_on_each_other_as_drawn() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("welcome-proto", &[][..]),
         ("wpa-ctrl", &[]),
+        ("ubus", &[]),
         ("welcome-core", &["welcome-proto"]),
-        ("welcomed", &["welcome-proto", "welcome-core", "wpa-ctrl"]),
+        ("welcomed", &["welcome-proto", "welcome-core", "tokio-ubus", "wpa-ctrl"]),
         ("welcome-server", &["welcome-proto"]),
         ("welcome-client", &["welcome-proto", "wpa-ctrl"]),
-        ("testkit", &["welcome-proto", "wpa-ctrl"]),
+        ("testkit", &["welcome-proto", "tokio-ubus", "wpa-ctrl"]),
     ]);
     for (name, allowed) in &allowed {
         let manifest = if *name == "welcomed" { root() } else { root().join("crates").join(name) }.join("Cargo.toml");
@@ -53,7 +72,7 @@ fn the_crates_depend_on_each_other_as_drawn() {
         let dependencies = dependencies.split("\n[").next().unwrap_or_default();
         let ours = dependencies.lines().filter_map(|l| l.split(['.', ' ', '=']).next());
         let ours: BTreeSet<_> =
-            ours.filter(|d| d.starts_with("welcome") || *d == "wpa-ctrl" || *d == "testkit").collect();
+            ours.filter(|d| d.starts_with("welcome") || ["wpa-ctrl", "tokio-ubus", "testkit"].contains(d)).collect();
         let allowed: BTreeSet<_> = allowed.iter().copied().collect();
         assert!(ours.is_subset(&allowed), "{name} depends on {ours:?}");
     }
@@ -66,13 +85,14 @@ fn the_crates_depend_on_each_other_as_drawn() {
 #[test]
 fn the_parts_of_the_agent_know_each_other_as_drawn() {
     // Below `run` and `app` no part names another, except what all of them share.
-    let shared = ["config", "tasks", "clock", "meter", "cli"];
-    let parts = ["watch", "portal", "upstream", "status"];
+    let shared = ["config", "netifd", "bus", "file", "tasks", "clock", "meter", "cli"];
+    let parts = ["watch", "portal", "upstream", "status", "advertise"];
     for part in parts {
         for file in rust_files(&root().join("src")).into_iter().filter(|f| belongs(f, part)) {
             let text = read(&file);
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for other in parts.into_iter().chain(["app", "run"]).filter(|o| *o != part && !shared.contains(o)) {
+            for other in parts.into_iter().chain(["app", "run", "reload"]).filter(|o| *o != part && !shared.contains(o))
+            {
                 assert!(!code.contains(&format!("crate::{other}")), "{} names {other}", file.display());
             }
         }
