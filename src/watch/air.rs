@@ -32,8 +32,7 @@ async fn listen(mut ways: Ways) -> anyhow::Result<()> {
         let no_longer = by_ifname.extract_if(.., |ifname, _| !ours.by_ifname.contains_key(ifname));
         for (ifname, listener) in no_longer.collect::<Vec<_>>() {
             listener.abort();
-            // It fails when the agent ends, and then nobody needs to know.
-            let _ended = ways.to.send(Heard::now(Event::BssDown { ifname })).await.is_err();
+            Heard::now(Event::BssDown { ifname }).tell(&ways.to).await;
         }
         for ifname in ours.by_ifname.keys() {
             by_ifname.entry(ifname.clone()).or_insert_with(|| {

@@ -102,8 +102,7 @@ impl Watch {
             Notice::Notification { at, data, .. } => {
                 let Some((ifname, our)) = interface(&data, ours) else { return };
                 if let Some(event) = key_used(ifname, our, &data, passphrases) {
-                    // It fails when the agent ends, and then nobody needs to know.
-                    let _ended = self.to.send(Heard { at, event }).await.is_err();
+                    Heard { at, event }.tell(&self.to).await;
                 } else if is_left_out(our, passphrases) {
                     complain(ifname, told);
                 }

@@ -53,12 +53,12 @@ async fn watch(bus: &Client, to: &mpsc::Sender<Heard>) {
         match notice {
             Some(Notice::Notification { at, kind, data, .. }) => {
                 if let Some(event) = change(&kind, &data) {
-                    tell(to, Heard { at, event }).await;
+                    Heard { at, event }.tell(to).await;
                 }
             }
             Some(Notice::Subscribed { path }) if &*path == ODHCPD => {
                 for event in leases(bus).await {
-                    tell(to, Heard::now(event)).await;
+                    Heard::now(event).tell(to).await;
                 }
             }
             Some(Notice::Denied { path, status }) => {
@@ -81,11 +81,6 @@ async fn leases(bus: &Client) -> Vec<Event> {
             vec![]
         }
     }
-}
-
-async fn tell(to: &mpsc::Sender<Heard>, heard: Heard) {
-    // It fails when the agent ends, and then nobody needs to know.
-    let _ended = to.send(heard).await.is_err();
 }
 
 /// What a notification says.

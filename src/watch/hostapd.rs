@@ -118,16 +118,17 @@ impl Questions for Asking {
     }
 
     async fn stations(&mut self) -> Result<Vec<Present>, Unanswered> {
-        Ok(authorized(&self.ask("get_clients").await?))
+        let answer = self.ask("get_clients").await?;
+        authorized(&answer).ok_or_else(|| Unanswered::Failed("find a list of clients in the answer".to_owned()))
     }
 }
 
 /// The stations that are through. Those that failed to prove their key are in the answer as well.
-fn authorized(answer: &Blobmsg) -> Vec<Present> {
-    let Some(Ref::Table(clients)) = answer.get("clients") else { return vec![] };
+fn authorized(answer: &Blobmsg) -> Option<Vec<Present>> {
+    let Ref::Table(clients) = answer.get("clients")? else { return None };
     let through = clients.filter(|c| c.value.get("authorized").and_then(|a| a.as_bool()) == Some(true));
     let mac = through.filter_map(|c| str::from_utf8(c.name).ok()?.parse().ok());
-    mac.map(|mac| Present { mac, key: None, connected: None }).collect()
+    Some(mac.map(|mac| Present { mac, key: None, connected: None }).collect())
 }
 
 #[cfg(test)]
@@ -145,8 +146,8 @@ mod tests {
             "no address": {"authorized": true}
         }});
         let answer = Blobmsg::from_json(answer.as_object().unwrap()).unwrap();
-        let present = [Present { mac: Mac([2, 0, 0, 0, 1, 0]), key: None, connected: None }];
-        assert_eq!(authorized(&answer), present);
-        assert_eq!(authorized(&Blobmsg::new()), []);
+        let present = Present { mac: Mac([2, 0, 0, 0, 1, 0]), key: None, connected: None };
+        assert_eq!(authorized(&answer), Some(vec![present]));
+        assert_eq!(authorized(&Blobmsg::new()), None, "without a list nobody knows who is there");
     }
 }

@@ -106,7 +106,7 @@ impl Teller {
     /// Nobody can hear the BSS any more.
     pub async fn down(&mut self) {
         self.up = false;
-        self.tell(Heard::now(Event::BssDown { ifname: self.ifname.clone() })).await;
+        Heard::now(Event::BssDown { ifname: self.ifname.clone() }).tell(&self.to).await;
     }
 
     /// Listens until that ends, and says why it did. What it hears of first is taken before a snapshot that arrives at
@@ -174,7 +174,7 @@ impl Teller {
         match bss {
             Ok(OnAir::Yes(bss)) => {
                 self.up = true;
-                self.tell(Heard::now(Event::BssUp(bss))).await;
+                Heard::now(Event::BssUp(bss)).tell(&self.to).await;
             }
             Ok(OnAir::No) if self.up => self.down().await,
             Ok(_) => debug!(ifname = %self.ifname, "the bss is not on the air, or not one that can be shared"),
@@ -184,7 +184,7 @@ impl Teller {
             Ok(mut present) => {
                 self.roster.snapshot(self.clock.instant(asked), std::time::Instant::now(), &mut present);
                 let event = Event::Stations { ifname: self.ifname.clone(), asked, present };
-                self.tell(Heard::now(event)).await;
+                Heard::now(event).tell(&self.to).await;
             }
             Err(error) => self.complain(error),
         }
@@ -197,12 +197,12 @@ impl Teller {
         match said {
             Said::Joined { at, mac, key } => {
                 self.roster.heard(mac, at);
-                self.tell(Heard { at, event: Event::StationAuthorized { ifname, mac, key } }).await;
+                Heard { at, event: Event::StationAuthorized { ifname, mac, key } }.tell(&self.to).await;
                 Then::Nothing
             }
             Said::Left { at, mac } => {
                 self.roster.heard(mac, at);
-                self.tell(Heard { at, event: Event::StationLeft { ifname, mac } }).await;
+                Heard { at, event: Event::StationLeft { ifname, mac } }.tell(&self.to).await;
                 Then::Nothing
             }
             Said::Up => Then::Look,
@@ -223,11 +223,6 @@ impl Teller {
             Unanswered::Gone => debug!(ifname = %self.ifname, "nobody is there to answer"),
             Unanswered::Failed(error) => warn!(ifname = %self.ifname, "failed to {error}"),
         }
-    }
-
-    async fn tell(&self, heard: Heard) {
-        // It fails when the agent ends, and then nobody needs to know.
-        let _ended = self.to.send(heard).await.is_err();
     }
 }
 

@@ -45,6 +45,12 @@ impl Heard {
     pub fn now(event: Event) -> Self {
         Self { at: Instant::now(), event }
     }
+
+    /// Hands it on, as soon as there is room.
+    pub async fn tell(self, to: &mpsc::Sender<Self>) {
+        // It fails when the agent ends, and then nobody needs to know.
+        let _ended = to.send(self).await.is_err();
+    }
 }
 
 /// What the sources need.

@@ -152,8 +152,7 @@ impl Watch {
         let wireless = self.finder.wireless(&config.rules);
         if self.told != wireless {
             self.told = wireless.clone();
-            // It fails when the agent ends, and then nobody needs to know.
-            let _ended = self.to.send(Heard::now(Event::Wireless(wireless))).await.is_err();
+            Heard::now(Event::Wireless(wireless)).tell(&self.to).await;
         }
         let ours = self.finder.ours(self.clock.now().mono, &config);
         self.ours.send_if_modified(|before| {
