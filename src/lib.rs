@@ -4,7 +4,7 @@
 //! (`welcome_core`), which decides, and performs what the core says; [`portal`] shows the outcome to the station;
 //! [`upstream`] tells the server. [`config`] is what the sharer wants, [`bus`] the way to
 //! the other programs of an OpenWrt router, [`status`] what the operator sees, [`advertise`] what the router's DHCP
-//! servers say of us, [`file`] how things are kept on flash, [`run`] starts
+//! servers say of us, [`mod@file`] how things are kept on flash, [`run`] starts
 //! and stops everything, [`tasks`] keeps what runs, [`clock`] tells the time and [`meter`] how long things took.
 //!
 //! The library is for the program and its tests; it promises nothing to others.

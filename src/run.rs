@@ -73,7 +73,9 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
     logging::install(options.log, options.log_level.map_or(config.log_level, Into::into))?;
     if !config.enabled {
         warn!("option `enabled` of section `main` is 0; nothing to do");
-        return Ok(());
+        // Switched off means that phones are told of no portal, either. Without a record this asks nobody.
+        let outcome = advertise::withdraw(&config.ubus_socket, &config.state_dir).map(|what| info!("{what}"));
+        return outcome.context("leave the DHCP servers as they were");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let outcome = runtime.block_on(async {
