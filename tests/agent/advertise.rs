@@ -24,18 +24,8 @@ async fn a_shared_network_announces_its_portal_until_the_option_is_gone() {
 
 #[tokio::test]
 async fn a_restart_commits_nothing_and_the_removal_leaves_nothing() {
-    let router = start().await;
-    let before = router.router.uci("dhcp");
-    router.rewrite(URI, "");
-    reload(&router).await;
-    until(&router, json!([OURS])).await;
-    // As it stops, the record of the commit is written.
+    let (before, router) = announced().await;
     let Router { dir, broker, router: fake, agent } = router;
-    eventually("it is kept in mind", async || {
-        let text = std::fs::read_to_string(dir.path().join("state/advertised.json")).unwrap_or_default();
-        text.contains("\"pending\":false")
-    })
-    .await;
     agent.stop().await;
     assert_eq!(fake.uci("dhcp")["guest"]["dhcp_option"], json!([OURS]), "the agent is back in a moment");
 
@@ -47,18 +37,47 @@ async fn a_restart_commits_nothing_and_the_removal_leaves_nothing() {
     assert_eq!(fake.commits(), ["dhcp"]);
     agent.stop().await;
 
-    let withdraw = {
-        let (socket, state) = (broker.path().to_owned(), dir.path().join("state"));
-        tokio::task::spawn_blocking(move || {
-            let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_welcomed"));
-            program.arg("withdraw").arg("--socket").arg(socket).arg("--state-dir").arg(state).output().unwrap()
-        })
-    };
-    let output = withdraw.await.unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "the captive portal is announced no more on guest\n");
+    let (socket, state) = (broker.path().display(), dir.path().join("state"));
+    let said = program(format!("withdraw --socket {socket} --state-dir {}", state.display())).await;
+    assert_eq!(said, "the captive portal is announced no more on guest\n");
     assert_eq!(fake.uci("dhcp"), before);
-    assert!(!dir.path().join("state/advertised.json").exists());
+    assert!(!state.join("advertised.json").exists());
+}
+
+#[tokio::test]
+async fn an_agent_that_is_switched_off_takes_it_away() {
+    let (before, router) = announced().await;
+    let Router { dir, broker, router: fake, agent } = router;
+    agent.stop().await;
+    let text = config(dir.path(), broker.path(), URI, "").replace("enabled '1'", "enabled '0'");
+    let file = dir.path().join("welcomed");
+    std::fs::write(&file, text).unwrap();
+    program(format!("run --log stderr --config {}", file.display())).await;
+    assert_eq!(fake.uci("dhcp"), before);
+}
+
+/// A router whose guests' network announces its portal, and what its configuration was before.
+async fn announced() -> (Value, Router) {
+    let router = start().await;
+    let before = router.router.uci("dhcp");
+    router.rewrite(URI, "");
+    reload(&router).await;
+    until(&router, json!([OURS])).await;
+    let record = router.dir.path().join("state/advertised.json");
+    let is_kept = || std::fs::read_to_string(&record).unwrap_or_default().contains("\"pending\":false");
+    eventually("it is kept in mind", async || is_kept()).await;
+    (before, router)
+}
+
+/// What `welcomed` prints; it ends well.
+async fn program(arguments: String) -> String {
+    let run = move || {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_welcomed"));
+        program.args(arguments.split(' ')).output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// A router with a DHCP section for each of its networks.
