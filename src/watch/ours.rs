@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use welcome_core::wireless::Sections;
-use welcome_core::{CredentialRule, Rules, Wireless};
+use welcome_core::{NetworkRules, Rules, Wireless};
 use welcome_proto::announce::Security;
 use welcome_proto::{NetworkId, Secret};
 
@@ -86,12 +86,7 @@ impl Finder {
 fn shared_key(rules: &Rules, interface: &Interface) -> Option<Secret> {
     let is_whole = |key: &&Secret| (8..=63).contains(&key.reveal().len());
     let key = interface.key.as_ref().filter(is_whole)?;
-    // With several keys on one BSS netifd's is the owner's.
-    let shares = |n: &&welcome_core::NetworkRules| {
-        n.sections.contains(&interface.section)
-            && n.credential == CredentialRule::Bss
-            && n.announce.as_ref().is_some_and(|a| a.key_of_netifd)
-    };
+    let shares = |n: &&NetworkRules| n.sections.contains(&interface.section) && n.shares_key_of_netifd();
     rules.networks.values().find(shares).map(|_| key.clone())
 }
 

@@ -105,6 +105,15 @@ pub struct AnnounceRules {
     pub place: Option<Place>,
 }
 
+impl NetworkRules {
+    /// Whether the directory may hand out the passphrase that netifd has for this network. With several keys on one
+    /// BSS netifd's is the owner's.
+    #[must_use]
+    pub fn shares_key_of_netifd(&self) -> bool {
+        self.credential == CredentialRule::Bss && self.announce.as_ref().is_some_and(|a| a.key_of_netifd)
+    }
+}
+
 impl Rules {
     /// The network an interface belongs to.
     #[must_use]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use welcome_proto::Secret;
 
 use crate::now::Instant;
-use crate::rules::{CredentialRule, Rules};
+use crate::rules::Rules;
 
 /// How long a section counts as there after netifd has stopped naming it; as long as a visit waits for its BSS.
 const GONE_LINGER: Duration = Duration::from_secs(120);
@@ -71,9 +71,8 @@ impl Sections {
             let of_section = self.by_ifname.iter().filter(|(_, e)| network.sections.contains(&e.wireless.section));
             let found: Vec<_> = of_section.filter(|(ifname, _)| !named(ifname)).collect();
             network.ifnames.extend(found.iter().map(|(ifname, _)| (*ifname).clone()));
-            // With several keys on one BSS netifd's is the owner's.
-            let is_the_guests = network.credential == CredentialRule::Bss;
-            if let Some(announce) = network.announce.as_mut().filter(|a| a.key_of_netifd && is_the_guests) {
+            let shares = network.shares_key_of_netifd();
+            if let Some(announce) = network.announce.as_mut().filter(|_| shares) {
                 let known = found.iter().find_map(|(_, e)| e.wireless.key.clone());
                 announce.key = announce.key.take().or(known);
             }
@@ -87,7 +86,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::rules::{AnnounceRules, NetworkRules};
+    use crate::rules::{AnnounceRules, CredentialRule, NetworkRules};
 
     fn rules(credential: CredentialRule) -> Rules {
         let network = NetworkRules {
