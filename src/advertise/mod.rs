@@ -23,6 +23,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_ubus::{Blobmsg, Client, Error, EventNotice, Events, Notice, Status, Subscription};
 use tracing::{debug, info, warn};
+use welcome_core::NetworkRules;
+use welcome_core::wireless::Sections;
 use welcome_proto::NetworkId;
 
 use self::plan::{CAPTIVE_PORTAL_URI, DHCP_OPTION, Foreign, Plan, Section};
@@ -295,14 +297,19 @@ fn is_about_us(change: &Blobmsg) -> bool {
     matches!(change.get("config").and_then(|c| c.as_str()), Some("dhcp" | "wireless"))
 }
 
-/// The logical interfaces of each network's access points.
+/// The logical interfaces of each network's access points, which are those that the core takes for the network's.
 fn interfaces(config: &Config, wireless: &Wireless) -> BTreeMap<NetworkId, BTreeSet<String>> {
-    let of = |(id, rules): (&NetworkId, &welcome_core::NetworkRules)| {
-        let its = |i: &&netifd::Interface| rules.ifnames.contains(&i.ifname) || rules.sections.contains(&i.section);
-        let its = wireless.interfaces.iter().filter(its).flat_map(|i| i.networks.iter().cloned());
-        (id.clone(), its.collect())
+    let named = |i: &netifd::Interface| {
+        let section = i.section.clone();
+        (i.ifname.clone(), welcome_core::Wireless { section, key: None })
     };
-    config.rules.networks.iter().map(of).collect()
+    let mut sections = Sections::default();
+    sections.take(Duration::ZERO, wireless.interfaces.iter().map(named).collect());
+    let of = |(id, rules): (NetworkId, NetworkRules)| {
+        let its = wireless.interfaces.iter().filter(|i| rules.ifnames.contains(&i.ifname));
+        (id, its.flat_map(|i| i.networks.iter().cloned()).collect())
+    };
+    sections.resolve(&config.rules).networks.into_iter().map(of).collect()
 }
 
 /// Makes a plan and carries it out. What may be there is on disk before it is there, so that it is found after a crash.

@@ -29,6 +29,26 @@ async fn the_networks_interface_announces_it_until_the_network_does_not_want_it(
     running.stop().await;
 }
 
+#[test]
+fn an_interface_belongs_to_the_network_that_names_it_whatever_its_section() {
+    let text = "config network 'a'\n\tlist section 'guest'\nconfig network 'b'\n\tlist ifname 'phy0-ap1'\n";
+    let config = Config::parse(Path::new("f"), text.as_bytes()).unwrap();
+    let interface = |ifname: &str, network: &str| netifd::Interface {
+        ifname: ifname.to_owned(),
+        section: "guest".to_owned(),
+        radio: "radio0".to_owned(),
+        networks: vec![network.to_owned()],
+        ssid: None,
+        encryption: "psk2".to_owned(),
+        security: None,
+        key: None,
+    };
+    let both = vec![interface("phy0-ap1", "lan"), interface("phy0-ap2", "guest")];
+    let found = interfaces(&config, &Wireless { interfaces: both, settled: true });
+    let expected = [("a", "guest"), ("b", "lan")].map(|(id, on)| (id.parse().unwrap(), [on.to_owned()].into()));
+    assert_eq!(found, expected.into());
+}
+
 #[tokio::test]
 async fn nothing_is_committed_where_nothing_differs() {
     let bench = Bench::new();
