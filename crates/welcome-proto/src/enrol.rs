@@ -20,4 +20,7 @@ pub struct EnrolRequest {
 pub struct EnrolReply {
     /// The name under which the router signs from now on.
     pub router: RouterId,
+    /// The operator's Ed25519 public key, in the form of [`EnrolRequest::public_key`]. The router pins it: what the
+    /// server has it show is signed with this key ([`crate::signed`]).
+    pub operator_key: String,
 }

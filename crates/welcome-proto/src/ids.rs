@@ -239,6 +239,111 @@ text_id!(
     BatchId, "batch id", true, "1 to 64 letters, digits, underscores or dashes"
 );
 
+/// The SHA-256 that names some bytes; prints as 64 lower-case hexadecimal digits.
+///
+/// ```
+/// use welcome_proto::Digest;
+/// let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+/// assert_eq!(text.parse::<Digest>().unwrap().to_string(), text);
+/// assert!("9F86".parse::<Digest>().is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl FromStr for Digest {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let wrong = || IdError::new("digest", "64 lower-case hexadecimal digits");
+        let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f').then(|| (b as char).to_digit(16)).flatten();
+        if text.len() != 64 {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let (high, low) = (digit(pair[0]).ok_or_else(wrong)?, digit(pair[1]).ok_or_else(wrong)?);
+            *byte = (high << 4 | low) as u8;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A language tag (BCP 47) in lower case, e.g. `zh` or `zh-hant`.
+///
+/// ```
+/// use welcome_proto::Language;
+/// assert_eq!("zh-Hant-TW".parse::<Language>().unwrap().as_str(), "zh-hant-tw");
+/// for bad in ["", "x", "zh_cn", "-zh", "zh-", "zh--tw", "1a"] {
+///     assert!(bad.parse::<Language>().is_err(), "{bad}");
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Language(Box<str>);
+
+impl Language {
+    /// The tag.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Language {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let wrong = || IdError::new("language tag", "e.g. en, de or zh-hant: at most 35 letters, digits and dashes");
+        let mut parts = text.split('-');
+        let primary = parts.next().unwrap_or_default();
+        let is_part = |p: &str| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric());
+        let is_language = (2..=8).contains(&primary.len()) && primary.bytes().all(|b| b.is_ascii_alphabetic());
+        if text.len() > 35 || !is_language || !parts.all(is_part) {
+            return Err(wrong());
+        }
+        Ok(Self(text.to_ascii_lowercase().into()))
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A colour in sRGB; prints as `#0b5f6b`.
+///
+/// ```
+/// use welcome_proto::Color;
+/// assert_eq!("#0B5F6B".parse::<Color>().unwrap(), Color([0x0b, 0x5f, 0x6b]));
+/// assert!("red".parse::<Color>().is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Color(pub [u8; 3]);
+
+impl FromStr for Color {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let number = digits.and_then(|d| u32::from_str_radix(d, 16).ok());
+        let [_, r, g, b] = number.ok_or_else(|| IdError::new("colour", "# and six hexadecimal digits"))?.to_be_bytes();
+        Ok(Self([r, g, b]))
+    }
+}
+
+impl fmt::Display for Color {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [r, g, b] = self.0;
+        write!(f, "#{r:02x}{g:02x}{b:02x}")
+    }
+}
+
 /// A text that does not obey the rule of the name it should become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {what}: expected {rule}")]
@@ -248,7 +353,7 @@ pub struct IdError {
 }
 
 impl IdError {
-    fn new(what: &'static str, rule: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str, rule: &'static str) -> Self {
         Self { what, rule }
     }
 
@@ -259,6 +364,7 @@ impl IdError {
     }
 }
 
+/// Gives a type whose text form is its rule the same form in JSON and in logs.
 macro_rules! as_string {
     ($($name:ident)*) => {$(
         impl fmt::Debug for $name {
@@ -281,7 +387,9 @@ macro_rules! as_string {
     )*};
 }
 
-as_string!(Mac Bssid Ssid NetworkId RouterId OfferId AreaId BatchId);
+pub(crate) use as_string;
+
+as_string!(Mac Bssid Ssid NetworkId RouterId OfferId AreaId BatchId Digest Language Color);
 
 #[cfg(test)]
 mod tests {
@@ -328,6 +436,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_parser_panic(text in ".{0,80}") {
             let _ = (text.parse::<Mac>().is_ok(), text.parse::<Ssid>().is_ok(), text.parse::<OfferId>().is_ok());
+            let _ = (text.parse::<Digest>().is_ok(), text.parse::<Language>().is_ok(), text.parse::<Color>().is_ok());
         }
     }
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::offer::{Content, Sender};
+use crate::signed::Signed;
 use crate::{NetworkId, OfferId, Ssid};
 
 /// The port the agent listens on unless configured otherwise.
@@ -20,6 +21,16 @@ pub const STREAM: &str = "/welcome/v1/stream";
 pub const SHOWN: &str = "/welcome/v1/shown";
 /// See [`Welcome::page`].
 pub const PAGE: &str = "/";
+/// Followed by a digest: the bytes of an [`crate::offer::File`] that belongs to an offer of this station.
+pub const CONTENT: &str = "/welcome/v1/content/";
+/// The captive portal API (RFC 8908).
+pub const CAPTIVE: &str = "/welcome/v1/captive";
+/// Where the page's form says that a person has read it (POST).
+pub const ACKNOWLEDGE: &str = "/acknowledge";
+/// Where the page's form says that a person wants no messages (POST).
+pub const NO_THANKS: &str = "/no-thanks";
+/// Where the page's form takes that back (POST).
+pub const PLEASE: &str = "/please";
 /// Name of the stream's event that carries a [`LanOffer`].
 pub const EVENT_OFFER: &str = "offer";
 /// Name of the stream's event that says that the visit has ended.
@@ -68,9 +79,12 @@ pub struct LanOffer {
     pub id: OfferId,
     /// Who speaks.
     pub sender: Sender,
-    /// What to show.
+    /// What to show, in the language that the request preferred. Images and pages are below [`CONTENT`].
     #[serde(flatten)]
     pub content: Content,
+    /// The operator's signature over the whole offer; absent for the router's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
 }
 
 /// `POST /welcome/v1/shown`: the app has put these before a person's eyes.

@@ -9,7 +9,9 @@
 //! | router → server | `/v1/enrol` | [`enrol::EnrolRequest`], [`enrol::EnrolReply`] |
 //! | router → server | `/v1/routers/{router}/announce` | [`announce::Announce`] |
 //! | server → router | `/v1/routers/{router}/events` | [`offer::OffersPush`] by [`sse`] |
+//! | server → router | the same | [`offer::SayPush`] |
 //! | router → server | `/v1/routers/{router}/reports` | [`report::ReportBatch`] |
+//! | router → server | `/v1/content/{digest}` | bytes, named by an [`offer::File`] |
 //! | client → server | `/v1/lookup/…` | [`lookup::BssidQuery`], [`lookup::Listing`] |
 //! | station → router | `/.well-known/welcome`, `/welcome/v1/…` | [`lan`] |
 //!
@@ -25,9 +27,11 @@ pub mod lookup;
 pub mod offer;
 pub mod problem;
 pub mod report;
+pub mod schedule;
 pub mod secret;
 pub mod signature;
+pub mod signed;
 pub mod sse;
 
-pub use ids::{AreaId, BatchId, Bssid, IdError, Mac, NetworkId, OfferId, RouterId, Ssid};
+pub use ids::{AreaId, BatchId, Bssid, Color, Digest, IdError, Language, Mac, NetworkId, OfferId, RouterId, Ssid};
 pub use secret::Secret;

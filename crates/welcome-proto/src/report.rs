@@ -43,6 +43,15 @@ pub enum What {
         /// Which.
         offer: OfferId,
     },
+    /// A guest has pressed the button of the page that opens the network.
+    Acknowledged,
+    /// An offer came whose signature is not the operator's; it is not shown.
+    Refused {
+        /// Whose offer it said it was.
+        sender: Sender,
+        /// Which.
+        offer: OfferId,
+    },
     /// A guest's visit ended.
     Left,
     /// The router had to drop reports while the server was away.
