@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use testkit::story::{Kind, Line, parse};
 use welcome_core::{
-    Action, Agent, AnnounceRules, Audience, Bss, CredentialRule, Event, Happened, NetworkRules, Notice, Now, Present,
-    Rules, ServerLink, Wireless,
+    Access, Action, Agent, AnnounceRules, Audience, Bss, Calendar, CredentialRule, Day, Event, Gate, Given, Happened,
+    Mode, NetworkRules, Notice, Now, Present, Rules, ServerLink, SessionId, Wireless,
 };
 use welcome_proto::announce::Security;
 use welcome_proto::lan::ShownOffer;
-use welcome_proto::offer::{Content, Offer, Sender};
+use welcome_proto::offer::{self, File, FileKind, Image, Offer, Sender};
 use welcome_proto::report::What;
-use welcome_proto::{Mac, Secret};
+use welcome_proto::{Digest, Mac, Secret};
 
 #[test]
 fn every_story_goes_as_it_is_told() {
@@ -43,10 +43,13 @@ struct Play {
     agent: Agent,
     rules: Rules,
     names: BTreeMap<String, Mac>,
-    server_offers: Vec<Offer>,
+    /// What the clock on the wall shows at the beginning, once somebody has said so.
+    clock: Option<Calendar>,
     /// What came of the last event and was not expected yet.
     outcome: Vec<String>,
     now: Duration,
+    /// How many days have begun.
+    days: u8,
     begun: bool,
 }
 
@@ -103,7 +106,9 @@ impl Play {
     }
 
     fn handle(&mut self, event: Event) {
-        let now = Now { mono: self.now, wall: None };
+        let calendar = self.clock.map(|c| Calendar { unix: c.unix + self.now.as_secs(), ..c });
+        let now = Now { mono: self.now, calendar, ..Now::default() };
+        let mut new_day = None;
         for action in self.agent.handle(now, event) {
             match action {
                 Action::Publish => {}
@@ -120,8 +125,15 @@ impl Play {
                     What::Arrived => format!("report arrived {}", report.network),
                     What::Left => format!("report left {}", report.network),
                     What::Shown { offer, .. } => format!("report shown {offer} {}", report.network),
+                    What::Acknowledged => format!("report acknowledged {}", report.network),
+                    What::Refused { offer, .. } => format!("report refused {offer}"),
                     What::Dropped { count } => format!("report dropped {count}"),
                 }),
+                Action::KeepDay => {}
+                Action::NewDay { number } => {
+                    self.days += 1;
+                    new_day = Some(Day { number, salt: [self.days; 16], began: self.now, ..Day::default() });
+                }
                 Action::Notify(Notice { what: Happened::Greeted, network, .. }) => {
                     self.outcome.push(format!("notify greeted {network}"));
                 }
@@ -129,6 +141,9 @@ impl Play {
                 Action::Notify(_) => {}
                 Action::ResolveAddress(ip) => self.outcome.push(format!("resolve {ip}")),
             }
+        }
+        if let Some(day) = new_day {
+            self.handle(Event::Day(day));
         }
     }
 
@@ -155,7 +170,13 @@ impl Play {
                 let announce = AnnounceRules { key, key_of_netifd, place: None };
                 let announce = (options.get("announce") != Some(&"no")).then_some(announce);
                 let ifnames = ifnames.iter().map(|i| (*i).to_owned()).collect();
-                let network = NetworkRules { ifnames, sections: list("sections"), credential, announce };
+                let mode = match options.get("mode") {
+                    None => Mode::default(),
+                    Some(word) => Mode::ALL.into_iter().find(|m| m.as_str() == *word).ok_or("which mode?")?,
+                };
+                let time = options.get("gate").map_or(Ok(Gate::default().time), |t| seconds(t))?;
+                let gate = Gate { time, fails_open: options.get("fail") != Some(&"closed") };
+                let network = NetworkRules { ifnames, sections: list("sections"), credential, announce, mode, gate };
                 self.rules.networks.insert(read(id)?, network);
             }
             ["offer", id] => {
@@ -196,12 +217,12 @@ impl Play {
                 Event::KeyUsed { ifname: ifname.to_owned(), mac: self.mac(name)?, key: key.ok_or("which key=?")? }
             }
             ["say", "network", id, offer_id] => {
-                let offer = Arc::new(offer(offer_id, &options)?);
-                Event::Say { to: Audience::Network(read(id)?), offer }
+                let said = Given::by_device(offer(offer_id, &options)?);
+                Event::Say { to: Audience::Network(read(id)?), said }
             }
             ["say", "station", name, offer_id] => {
-                let offer = Arc::new(offer(offer_id, &options)?);
-                Event::Say { to: Audience::Station(self.mac(name)?), offer }
+                let said = Given::by_device(offer(offer_id, &options)?);
+                Event::Say { to: Audience::Station(self.mac(name)?), said }
             }
             ["join", ifname, name] => Event::StationAuthorized { ifname: ifname.to_owned(), mac: self.mac(name)?, key },
             ["leave", ifname, name] => Event::StationLeft { ifname: ifname.to_owned(), mac: self.mac(name)? },
@@ -213,24 +234,27 @@ impl Play {
             ["address", name, ip] => Event::AddressLearned { mac: self.mac(name)?, ip: read(ip)? },
             ["address-lost", ip] => Event::AddressLost { ip: read(ip)? },
             ["asks", ip] => Event::AddressWanted { ip: read(ip)? },
-            ["sees", name, ref offers @ ..] => {
-                let mac = self.mac(name)?;
-                let view = self.agent.view();
-                let session = view.sessions.values().find(|s| s.mac == mac).ok_or("has no visit")?;
-                let shown = offers.iter().map(|o| {
-                    let (sender, id) = match o.split_once(':') {
-                        Some(("server", id)) => (Sender::Server, id),
-                        _ => (Sender::Device, *o),
-                    };
-                    Ok(ShownOffer { sender, id: read(id)? })
-                });
-                Event::Shown { session: session.id, offers: shown.collect::<Result<_, String>>()? }
+            ["sees", name, ref offers @ ..] => Event::Shown { session: self.visit_of(name)?, offers: named(offers)? },
+            ["opens", name, ref offers @ ..] => {
+                Event::PageOpened { session: self.visit_of(name)?, offers: named(offers)? }
+            }
+            ["presses", name] => Event::Acknowledged { session: self.visit_of(name)? },
+            ["declines", name] => Event::Declined { session: self.visit_of(name)?, declined: true },
+            ["wants", name] => Event::Declined { session: self.visit_of(name)?, declined: false },
+            ["probes", name] => Event::Caught { session: self.visit_of(name)? },
+            ["content", ref bytes @ ..] => Event::Contents(bytes.iter().map(|b| digest(b)).collect::<Result<_, _>>()?),
+            ["clock", date, time] => {
+                self.clock = Some(clock(date, time, &options, self.now)?);
+                Event::Tick
             }
             ["server-offers", ref ids @ ..] => {
-                let offers: Result<_, String> = ids.iter().map(|id| offer(id, &options)).collect();
-                self.server_offers = offers?;
-                Event::ServerOffers(self.server_offers.clone())
+                let offers = ids.iter().map(|id| {
+                    let (sender, id) = sender(id, Sender::Server);
+                    Ok(Given { sender, offer: Arc::new(offer(id, &options)?), signed: None })
+                });
+                Event::ServerOffers(offers.collect::<Result<_, String>>()?)
             }
+            ["refused", id] => Event::Refused { sender: Sender::Server, offer: read(id)? },
             ["server", "connected"] => Event::ServerLink(ServerLink::Connected),
             ["server", "away"] => Event::ServerLink(ServerLink::Away { reason: "told so".to_owned() }),
             ["wait"] => Event::Tick,
@@ -255,6 +279,11 @@ impl Play {
             let expected = if *name == "nobody" { None } else { Some(self.mac(name)?) };
             return if found == expected { Ok(()) } else { Err(format!("it is {found:?}")) };
         }
+        if let ["offer", id, expected @ ..] = words {
+            let held = view.offers.iter().find(|h| h.given.offer.id.as_str() == *id).ok_or("there is no such offer")?;
+            let found = held.waits.map_or("ready", |wait| wait.as_str());
+            return if found == expected.join(" ") { Ok(()) } else { Err(format!("it {found}")) };
+        }
         let (name, expected) = words.split_first().ok_or("who?")?;
         let mac = self.mac(name)?;
         let found = view.sessions.values().find(|s| s.mac == mac).map_or("none".to_owned(), |s| {
@@ -262,10 +291,21 @@ impl Play {
             let away = if s.on_air { "" } else { " away" };
             let due: String = s.due().map(|o| format!(" {}", o.offer.id)).collect();
             let due = if due.is_empty() { due } else { format!(" due{due}") };
-            format!("{who}{away} on {}{due}", s.network)
+            let access = match s.access {
+                Access::Open => "",
+                Access::Catch => " caught",
+                Access::Held => " held",
+            };
+            format!("{who}{away}{access} on {}{due}", s.network)
         });
         let expected = expected.join(" ");
         if found == expected { Ok(()) } else { Err(format!("it is: {found}")) }
+    }
+
+    fn visit_of(&mut self, name: &str) -> Result<SessionId, String> {
+        let mac = self.mac(name)?;
+        let view = self.agent.view();
+        Ok(view.sessions.values().find(|s| s.mac == mac).ok_or("has no visit")?.id)
     }
 
     fn mac(&self, name: &str) -> Result<Mac, String> {
@@ -279,13 +319,69 @@ fn offer(id: &str, options: &BTreeMap<&str, &str>) -> Result<Offer, String> {
         Some(value) => value.parse().map_err(|_| format!("{key}={value} is no number")),
     };
     let networks = options.get("networks").map(|v| v.split(',').map(read).collect::<Result<_, _>>());
-    Ok(Offer {
-        id: read(id)?,
+    let mut offer = Offer {
         networks: networks.transpose()?.unwrap_or_default(),
         priority: number("priority", 50)?,
         cap_per_visit: number("cap", 1)?,
-        content: Content { title: id.to_owned(), text: String::new(), link: None },
-    })
+        cap_per_day: options.get("day").map(|n| read(n)).transpose()?,
+        ..Offer::new(read(id)?, id)
+    };
+    let list = |key: &str| options.get(key).into_iter().flat_map(|v| v.split(','));
+    offer.when.weekdays = list("days").map(read).collect::<Result<_, _>>()?;
+    offer.when.hours = list("hours").map(read).collect::<Result<_, _>>()?;
+    offer.when.until = options.get("until").map(|t| moment(t, "00:00")).transpose()?;
+    offer.audience = match options.get("to") {
+        None => offer::Audience::Everybody,
+        Some(&"first") => offer::Audience::First,
+        Some(&"returning") => offer::Audience::Returning,
+        Some(other) => return Err(format!("to={other}: first or returning")),
+    };
+    let image = options.get("image").map(|bytes| digest(bytes)).transpose()?;
+    let image = image.map(|digest| File { digest, length: 1, kind: FileKind::Png });
+    offer.content.image = image.map(|file| Image { file, alt: String::new() });
+    Ok(offer)
+}
+
+/// Which offers: `hello` is the router's own, `server:news` and `sharer:news` are not.
+fn named(offers: &[&str]) -> Result<Vec<ShownOffer>, String> {
+    let named = offers.iter().map(|text| {
+        let (sender, id) = sender(text, Sender::Device);
+        Ok(ShownOffer { sender, id: read(id)? })
+    });
+    named.collect()
+}
+
+fn sender(text: &str, otherwise: Sender) -> (Sender, &str) {
+    match text.split_once(':') {
+        Some(("server", id)) => (Sender::Server, id),
+        Some(("sharer", id)) => (Sender::Sharer, id),
+        _ => (otherwise, text),
+    }
+}
+
+/// A name for bytes that nobody needs to have.
+fn digest(name: &str) -> Result<Digest, String> {
+    let byte = name.bytes().next().ok_or("which content?")?;
+    Ok(Digest([byte; 32]))
+}
+
+/// `clock 2026-11-24 08:59 zone=3600`: what it is at this moment.
+fn clock(date: &str, time: &str, options: &BTreeMap<&str, &str>, now: Duration) -> Result<Calendar, String> {
+    let offset_s = options.get("zone").map_or(Ok(0), |z| read(z))?;
+    let local = moment(date, time)?;
+    Ok(Calendar { unix: local.saturating_add_signed(-i64::from(offset_s)) - now.as_secs(), offset_s })
+}
+
+/// Seconds of Unix time; days counted as in the proleptic Gregorian calendar.
+fn moment(date: &str, time: &str) -> Result<u64, String> {
+    let mut numbers = date.split('-').chain(time.split(':')).map(read::<u64>);
+    let mut next = || numbers.next().unwrap_or_else(|| Err(format!("{date} {time} is no moment")));
+    let (year, month, day, hour, minute) = (next()?, next()?, next()?, next()?, next()?);
+    let leap = |y: u64| u64::from(y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400)));
+    let years: u64 = (1970..year).map(|y| 365 + leap(y)).sum();
+    let lengths = [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let months: u64 = lengths.iter().take(month.saturating_sub(1) as usize).sum();
+    Ok((((years + months + day - 1) * 24 + hour) * 60 + minute) * 60)
 }
 
 /// Words with `=` in them are options.

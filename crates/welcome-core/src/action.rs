@@ -20,6 +20,13 @@ pub enum Action {
     Report(Report),
     /// Tell the other programs of this router what happened.
     Notify(Notice),
+    /// [`crate::Agent::day`] has changed, for whoever keeps it over a restart.
+    KeepDay,
+    /// A new day has begun: send [`crate::Event::Day`] with another salt.
+    NewDay {
+        /// Its local date in days since 1970, if anybody knows it.
+        number: Option<u64>,
+    },
     /// Find out whose address this is; the answer comes as [`crate::Event::AddressLearned`].
     ResolveAddress(IpAddr),
 }

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use welcome_proto::NetworkId;
 use welcome_proto::lan::ShownOffer;
-use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::report::{Report, What};
 
 use crate::action::{Action, Happened, Notice};
 use crate::bss::Radios;
-use crate::decide::{Visit, decide, is_for};
-use crate::event::{Event, ServerLink};
+use crate::day::Day;
+use crate::decide::{Visit, decide};
+use crate::door::access;
+use crate::event::{Event, Given, ServerLink};
 use crate::now::{Instant, Now};
-use crate::rules::Rules;
+use crate::offers::Offers;
+use crate::rules::{NetworkRules, Rules};
 use crate::session::{Changes, Session, SessionId, Sessions};
 use crate::view::{NetworkView, SessionView, View};
 use crate::wireless::Sections;
@@ -28,10 +31,13 @@ pub struct Agent {
     rules: Rules,
     radios: Radios,
     sessions: Sessions,
-    /// The router's own offers and the server's, in that order.
-    offers: Vec<(Sender, Arc<Offer>)>,
+    offers: Offers,
     server: ServerLink,
     counts: BTreeMap<NetworkId, Counts>,
+    /// The moment of the last event.
+    now: Now,
+    /// Whether a new day was asked for and has not come.
+    day_is_over: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -45,6 +51,7 @@ impl Agent {
     #[must_use]
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Action> {
         let mono = now.mono;
+        let before = std::mem::replace(&mut self.now, now).mono;
         // What is over by now is over before the event: a return after the time is a new visit even if no tick came.
         let mut actions = Vec::new();
         let over = self.sessions.expire(mono);
@@ -53,8 +60,19 @@ impl Agent {
             let changes = self.resolve(mono);
             self.report(now, changes, &mut actions);
         }
+        if self.sessions.turn(before, mono, &self.rules) {
+            actions.push(Action::Publish);
+        }
+        if self.offers.turn(now) {
+            self.forget_pictures(|_| true);
+            actions.push(Action::Publish);
+        }
+        if !self.day_is_over && self.sessions.day.is_over(now) {
+            self.day_is_over = true;
+            actions.push(Action::NewDay { number: now.calendar.map(|c| c.day()) });
+        }
         let changes = match event {
-            Event::Rules(rules) => self.take_rules(mono, rules),
+            Event::Rules(rules) => self.take_rules(now, rules),
             Event::Wireless(named) => {
                 self.sections.take(mono, named);
                 self.resolve(mono)
@@ -89,9 +107,39 @@ impl Agent {
                 Changes::default()
             }
             Event::Shown { session, offers } => self.take_shown(now, session, &offers, &mut actions),
-            Event::Say { to, offer } => self.sessions.say(&to, &offer),
-            Event::ServerOffers(offers) => {
-                self.take_offers(Sender::Server, offers);
+            Event::PageOpened { session, offers } => {
+                let mut changes = self.take_shown(now, session, &offers, &mut actions);
+                changes.any |= self.change(session, |s| !std::mem::replace(&mut s.opened, true));
+                changes
+            }
+            Event::Acknowledged { session } => self.take_acknowledged(now, session, &mut actions),
+            Event::Declined { session, declined } => self.sessions.decline(mono, session, declined),
+            Event::Caught { session } => {
+                let any = self.change(session, |s| s.caught.is_none() && s.caught.replace(mono).is_none());
+                Changes { any, ..Changes::default() }
+            }
+            Event::Say { to, said } => self.sessions.say(&to, &said),
+            Event::ServerOffers(given) => {
+                self.take_offers(now, false, given);
+                Changes { any: true, ..Changes::default() }
+            }
+            Event::Refused { sender, offer } => {
+                // Which network it was for is what nobody can vouch for; the report needs one.
+                if let Some(network) = self.rules.networks.keys().next() {
+                    let what = What::Refused { sender, offer };
+                    actions.push(Action::Report(Report { network: network.clone(), what, at: now.wall }));
+                }
+                Changes::default()
+            }
+            Event::Contents(contents) => {
+                let any = self.offers.take_contents(now, contents);
+                self.forget_pictures(|_| any);
+                Changes { any, ..Changes::default() }
+            }
+            Event::Day(day) => {
+                self.day_is_over = false;
+                self.sessions.take_day(mono, day);
+                self.forget_pictures(|_| true);
                 Changes { any: true, ..Changes::default() }
             }
             Event::ServerLink(link) => {
@@ -103,6 +151,9 @@ impl Agent {
         };
         self.report(now, changes, &mut actions);
         actions.extend(self.radios.tick(mono, &self.rules).map(Action::Announce));
+        if std::mem::take(&mut self.sessions.day_changed) {
+            actions.push(Action::KeepDay);
+        }
         merge_publish(&mut actions);
         actions
     }
@@ -110,14 +161,24 @@ impl Agent {
     /// When to send [`Event::Tick`], and why.
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Instant, &'static str)> {
-        let Self { sessions, radios, sections, .. } = self;
-        [sessions.next_deadline(), radios.next_deadline(), sections.next_deadline()].into_iter().flatten().min()
+        let Self { sessions, radios, sections, offers, rules, now, .. } = self;
+        let turn = sessions.next_turn(now.mono, rules);
+        let midnight = now.calendar.map(|c| (now.mono + Duration::from_secs(c.until_midnight()), "begin a day"));
+        let all =
+            [sessions.next_deadline(), turn, radios.next_deadline(), sections.next_deadline(), offers.next_deadline()];
+        all.into_iter().chain([midnight]).flatten().min()
+    }
+
+    /// What is remembered of the day.
+    #[must_use]
+    pub fn day(&self) -> &Day {
+        &self.sessions.day
     }
 
     /// What the portal and the status may know.
     #[must_use]
     pub fn view(&mut self) -> View {
-        let Self { rules, radios, sessions, offers, server, counts, .. } = self;
+        let Self { rules, radios, sessions, offers, server, counts, now, .. } = self;
         let networks = rules.networks.iter().map(|(id, network)| {
             let Counts { arrived, shown } = counts.get(id).copied().unwrap_or_default();
             let bss = network.ifnames.iter().filter_map(|i| radios.on_air(i)).cloned().collect();
@@ -125,20 +186,24 @@ impl Agent {
         });
         let networks = networks.collect();
         let mut pictures = BTreeMap::new();
-        for session in sessions.iter_mut() {
-            let picture = session.picture.take().unwrap_or_else(|| Arc::new(draw(session, radios, offers)));
+        let (everybody, day) = sessions.with_day();
+        for session in everybody {
+            let picture = session.picture.take().unwrap_or_else(|| {
+                let network = rules.networks.get(&session.network);
+                Arc::new(draw(now.mono, session, network, radios, offers, day))
+            });
             session.picture = Some(Arc::clone(&picture));
             pictures.insert(session.id, picture);
         }
         let by_ip = sessions.addresses().collect();
-        View { sessions: pictures, by_ip, networks, offers: offers.clone(), server: server.clone() }
+        View { sessions: pictures, by_ip, networks, offers: offers.held().to_vec(), server: server.clone() }
     }
 
-    fn take_rules(&mut self, now: Instant, rules: Rules) -> Changes {
-        self.take_offers(Sender::Device, rules.offers.clone());
+    fn take_rules(&mut self, now: Now, rules: Rules) -> Changes {
+        self.take_offers(now, true, rules.offers.iter().cloned().map(Given::by_device).collect());
         self.counts.retain(|id, _| rules.networks.contains_key(id));
         self.written = rules;
-        let mut changes = self.resolve(now);
+        let mut changes = self.resolve(now.mono);
         changes.any = true;
         changes
     }
@@ -154,36 +219,52 @@ impl Agent {
         self.sessions.apply(&self.rules)
     }
 
-    fn take_offers(&mut self, from: Sender, offers: Vec<Offer>) {
-        self.offers.retain(|(sender, _)| *sender != from);
-        self.offers.extend(offers.into_iter().map(|o| (from, Arc::new(o))));
+    fn take_offers(&mut self, now: Now, by_device: bool, given: Vec<Given>) {
+        self.offers.take(now, by_device, given);
         self.forget_pictures(|_| true);
     }
 
     fn take_shown(&mut self, now: Now, id: SessionId, shown: &[ShownOffer], actions: &mut Vec<Action>) -> Changes {
         let mut changes = Changes::default();
-        let Some(session) = self.sessions.by_id(id).filter(|s| s.guest) else { return changes };
-        for ShownOffer { sender, id } in shown {
-            let said = session.said.iter().find(|o| *sender == Sender::Device && o.id == *id);
-            let held = self.offers.iter().find(|(s, o)| s == sender && o.id == *id && is_for(o, &session.network));
-            let Some(offer) = said.or(held.map(|(_, offer)| offer)) else { continue };
+        for name in shown {
+            let Some(session) = self.sessions.by_id(id).filter(|s| s.guest) else { break };
+            let said = session.said.iter().find(|g| g.sender == name.sender && g.offer.id == name.id);
+            let Some(given) = said.or_else(|| self.offers.find(&session.network, name)).cloned() else { continue };
+            let (greeted, network) = (session.notice(Happened::Greeted), session.network.clone());
             let first = session.shown.is_empty();
-            let count = session.shown.entry((*sender, id.clone())).or_default();
-            if *count >= offer.cap_per_visit {
+            if !self.sessions.count_shown(now.mono, id, &given) {
                 continue;
             }
-            *count += 1;
-            session.picture = None;
             changes.any = true;
             if first {
-                changes.notices.push(session.notice(Happened::Greeted));
+                changes.notices.push(greeted);
             }
-            let counts = self.counts.entry(session.network.clone()).or_default();
+            let counts = self.counts.entry(network.clone()).or_default();
             counts.shown = counts.shown.saturating_add(1);
-            let what = What::Shown { sender: *sender, offer: id.clone() };
-            actions.push(Action::Report(Report { network: session.network.clone(), what, at: now.wall }));
+            let what = What::Shown { sender: given.sender, offer: given.offer.id.clone() };
+            actions.push(Action::Report(Report { network, what, at: now.wall }));
         }
         changes
+    }
+
+    fn take_acknowledged(&mut self, now: Now, id: SessionId, actions: &mut Vec<Action>) -> Changes {
+        let Some((network, first)) = self.sessions.acknowledge(now.mono, &self.rules, id) else {
+            return Changes::default();
+        };
+        if first {
+            actions.push(Action::Report(Report { network, what: What::Acknowledged, at: now.wall }));
+        }
+        Changes { any: true, ..Changes::default() }
+    }
+
+    /// Changes a guest's visit by `how`, which says whether it did.
+    fn change(&mut self, id: SessionId, how: impl FnOnce(&mut Session) -> bool) -> bool {
+        let Some(session) = self.sessions.by_id(id).filter(|s| s.guest) else { return false };
+        let changed = how(session);
+        if changed {
+            session.picture = None;
+        }
+        changed
     }
 
     fn report(&mut self, now: Now, changes: Changes, actions: &mut Vec<Action>) {
@@ -215,8 +296,26 @@ impl Agent {
     }
 }
 
-fn draw(session: &Session, radios: &Radios, offers: &[(Sender, Arc<Offer>)]) -> SessionView {
-    let visit = Visit { network: &session.network, fresh: session.fresh, shown: &session.shown, said: &session.said };
+fn draw(
+    now: Instant,
+    session: &Session,
+    network: Option<&NetworkRules>,
+    radios: &Radios,
+    offers: &Offers,
+    day: &Day,
+) -> SessionView {
+    let nothing = BTreeMap::new();
+    let visit = Visit {
+        network: &session.network,
+        fresh: session.fresh,
+        first: session.first,
+        declined: session.declined,
+        shown: &session.shown,
+        today: day.known(session.mac).map_or(&nothing, |known| &known.shown),
+        said: &session.said,
+    };
+    let offers = if session.guest { decide(visit, offers.held()) } else { vec![] };
+    let (mode, gate) = network.map(|n| (n.mode, n.gate)).unwrap_or_default();
     SessionView {
         id: session.id,
         mac: session.mac,
@@ -227,8 +326,12 @@ fn draw(session: &Session, radios: &Radios, offers: &[(Sender, Arc<Offer>)]) -> 
         guest: session.guest,
         on_air: session.away_until.is_none(),
         since: session.since,
+        mode,
+        access: access(now, mode, gate, session.visitor(offers.iter().any(|o| o.due))),
+        until: session.released.filter(|at| *at > now),
+        declined: session.declined,
         addresses: session.addresses.clone(),
-        offers: if session.guest { decide(visit, offers) } else { vec![] },
+        offers,
     }
 }
 

@@ -1,15 +1,17 @@
 //! What may happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use welcome_proto::announce::Security;
 use welcome_proto::lan::ShownOffer;
-use welcome_proto::offer::Offer;
-use welcome_proto::{Bssid, Mac, NetworkId, Ssid};
+use welcome_proto::offer::{Offer, Sender};
+use welcome_proto::signed::Signed;
+use welcome_proto::{Bssid, Digest, Mac, NetworkId, OfferId, Ssid};
 
+use crate::day::Day;
 use crate::now::Instant;
 use crate::rules::Rules;
 use crate::session::SessionId;
@@ -87,19 +89,73 @@ pub enum Event {
         /// Which offers.
         offers: Vec<ShownOffer>,
     },
+    /// The page was put before a guest's eyes, with these offers on it.
+    PageOpened {
+        /// Whose eyes.
+        session: SessionId,
+        /// Which offers.
+        offers: Vec<ShownOffer>,
+    },
+    /// Somebody has pressed the button of the page.
+    Acknowledged {
+        /// Whose visit.
+        session: SessionId,
+    },
+    /// Somebody wants no messages on this network, or wants them again.
+    Declined {
+        /// Whose visit.
+        session: SessionId,
+        /// Whether it wants none.
+        declined: bool,
+    },
+    /// A probe for a captive portal was answered with the way to the page.
+    Caught {
+        /// Whose.
+        session: SessionId,
+    },
     /// Somebody has something to say to guests who are here at this moment.
     Say {
         /// To whom.
         to: Audience,
         /// What; shown once to each.
-        offer: Arc<Offer>,
+        said: Given,
     },
-    /// The server's offers, all of them.
-    ServerOffers(Vec<Offer>),
+    /// The offers that came from the server, the sharer's and its own, all of them. Their signatures are good.
+    ServerOffers(Vec<Given>),
+    /// An offer came from the server whose signature is not good.
+    Refused {
+        /// Whose it said it was.
+        sender: Sender,
+        /// Which.
+        offer: OfferId,
+    },
+    /// The images and pages that are here, all of them.
+    Contents(BTreeSet<Digest>),
+    /// What is remembered of the day, from before a restart or with a new salt.
+    Day(Day),
     /// The link to the server changed.
     ServerLink(ServerLink),
     /// A deadline of [`crate::Agent::next_deadline`] has come.
     Tick,
+}
+
+/// An offer, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Who speaks.
+    pub sender: Sender,
+    /// What.
+    pub offer: Arc<Offer>,
+    /// The operator's signature; the router's own offers have none.
+    pub signed: Option<Arc<Signed>>,
+}
+
+impl Given {
+    /// The router's own.
+    #[must_use]
+    pub fn by_device(offer: Offer) -> Self {
+        Self { sender: Sender::Device, offer: Arc::new(offer), signed: None }
+    }
 }
 
 /// A BSS of ours.

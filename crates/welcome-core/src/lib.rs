@@ -5,15 +5,20 @@
 //!
 //! One event through the modules: [`event`] says what can happen; [`agent`] has one arm for each; [`rules`] tells whose
 //! key a station used, [`wireless`] which interfaces are whose; [`session`] keeps the visits (join, leave, roam, address, expiry); [`bss`] keeps our own
-//! radios and what to announce of them; [`decide`] chooses the offers of a visit; [`action`] is what comes out, and
-//! [`view`] the picture that the portal and the status show.
+//! radios and what to announce of them; [`offers`] keeps what there is to show, and [`calendar`] when; [`decide`] chooses the
+//! offers of a visit, [`door`] what is in a station's way, [`day`] remembers until midnight who has seen what;
+//! [`action`] is what comes out, and [`view`] the picture that the portal, the firewall and the status show.
 
 pub mod action;
 pub mod agent;
 pub mod bss;
+pub mod calendar;
+pub mod day;
 pub mod decide;
+pub mod door;
 pub mod event;
 pub mod now;
+pub mod offers;
 pub mod rules;
 pub mod session;
 pub mod view;
@@ -21,9 +26,12 @@ pub mod wireless;
 
 pub use action::{Action, Happened, Notice};
 pub use agent::Agent;
-pub use event::{Audience, Bss, Event, Present, ServerLink};
+pub use calendar::{Calendar, Wait};
+pub use day::Day;
+pub use door::Access;
+pub use event::{Audience, Bss, Event, Given, Present, ServerLink};
 pub use now::{Instant, Now};
-pub use rules::{AnnounceRules, Credential, CredentialRule, NetworkRules, Rules};
+pub use rules::{AnnounceRules, Credential, CredentialRule, Gate, Mode, NetworkRules, Rules};
 pub use session::SessionId;
-pub use view::{NetworkView, OfferView, SessionView, View};
+pub use view::{HeldOffer, NetworkView, OfferView, SessionView, View};
 pub use wireless::Wireless;

@@ -1,6 +1,7 @@
 //! The part of the configuration that decisions need.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use welcome_proto::announce::Place;
 use welcome_proto::offer::Offer;
@@ -28,6 +29,50 @@ pub struct NetworkRules {
     pub credential: CredentialRule,
     /// What the directory may know; `None`: nothing, not even that the network is there.
     pub announce: Option<AnnounceRules>,
+    /// How far the agent may go to reach a person.
+    pub mode: Mode,
+    /// What holds with [`Mode::Gate`].
+    pub gate: Gate,
+}
+
+/// How far the agent may go to reach a person. Each contains the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Mode {
+    /// Third-party clients get the offers; nothing else happens.
+    App,
+    /// Systems that ask for it are told of the page (RFC 8910).
+    #[default]
+    Notify,
+    /// The station's first probes for a captive portal lead to the page.
+    Splash,
+    /// The Internet is held until somebody has pressed the page's button.
+    Gate,
+}
+
+impl Mode {
+    /// All of them, the mildest first.
+    pub const ALL: [Self; 4] = [Self::App, Self::Notify, Self::Splash, Self::Gate];
+
+    /// As in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        ["app", "notify", "splash", "gate"][self as usize]
+    }
+}
+
+/// How a gate behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gate {
+    /// For how long it stands open after the button was pressed.
+    pub time: Duration,
+    /// Whether stations are let through when the agent is gone, and those that were there before it.
+    pub fails_open: bool,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(12 * 3600), fails_open: true }
+    }
 }
 
 /// How to tell a guest from the owner.

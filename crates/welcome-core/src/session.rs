@@ -9,13 +9,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use welcome_proto::offer::{Offer, Sender};
+use welcome_proto::offer::Sender;
 use welcome_proto::{Mac, NetworkId, OfferId};
 
 use crate::action::{Happened, Notice};
-use crate::event::{Audience, Present};
+use crate::day::Day;
+use crate::door::Visitor;
+use crate::event::{Audience, Given, Present};
 use crate::now::Instant;
-use crate::rules::{Credential, NetworkRules, Rules};
+use crate::rules::{Credential, Mode, NetworkRules, Rules};
 use crate::view::SessionView;
 
 /// Leave and join within this time is no new visit: phones do it on their way through a house.
@@ -89,7 +91,19 @@ pub struct Session {
     /// How often each offer was shown.
     pub shown: BTreeMap<(Sender, OfferId), u8>,
     /// What was said to this guest alone, or to everybody who was here.
-    pub said: Vec<Arc<Offer>>,
+    pub said: Vec<Given>,
+    /// Whether it is the station's first visit of the day, as far as anybody can tell.
+    pub first: bool,
+    /// Whether somebody said at it that no messages are wanted.
+    pub declined: bool,
+    /// Whether the page's button was pressed.
+    pub acknowledged: bool,
+    /// Whether the page was opened.
+    pub opened: bool,
+    /// When the first probe for a captive portal was answered with the way to the page.
+    pub caught: Option<Instant>,
+    /// Until when the gate stands open for it.
+    pub released: Option<Instant>,
     /// The picture of it, until it changes.
     pub picture: Option<Arc<SessionView>>,
 }
@@ -121,6 +135,22 @@ impl Session {
         }
     }
 
+    /// What the door looks at.
+    #[must_use]
+    pub fn visitor(&self, has_due: bool) -> Visitor {
+        let Self { guest, away_until, fresh, since, opened, caught, released, .. } = self;
+        let (opened, caught, released) = (*opened, *caught, *released);
+        Visitor {
+            is_here: *guest && away_until.is_none(),
+            fresh: *fresh,
+            since: *since,
+            has_due,
+            opened,
+            caught,
+            released,
+        }
+    }
+
     /// That something happened to it.
     #[must_use]
     pub fn notice(&self, what: Happened) -> Notice {
@@ -137,6 +167,10 @@ pub struct Sessions {
     /// Keys whose joins are still to come.
     keys: BTreeMap<Mac, WaitingKey>,
     last_id: u32,
+    /// What is remembered of those who were here today.
+    pub day: Day,
+    /// Whether [`Self::day`] has changed; whoever keeps it takes this back.
+    pub day_changed: bool,
 }
 
 #[derive(Debug)]
@@ -199,7 +233,7 @@ impl Sessions {
     }
 
     /// Something is said to guests who are on the air.
-    pub fn say(&mut self, to: &Audience, offer: &Arc<Offer>) -> Changes {
+    pub fn say(&mut self, to: &Audience, said: &Given) -> Changes {
         let mut changes = Changes::default();
         let hears = |s: &&mut Session| match to {
             Audience::Network(network) => s.network == *network,
@@ -209,7 +243,7 @@ impl Sessions {
             if session.said.len() == MAX_SAID {
                 session.said.remove(0);
             }
-            session.said.push(Arc::clone(offer));
+            session.said.push(said.clone());
             session.picture = None;
             changes.any = true;
         }
@@ -357,6 +391,83 @@ impl Sessions {
         self.by_ip.contains_key(&ip)
     }
 
+    /// The day is this one: as it was kept over a restart, or a new one.
+    pub fn take_day(&mut self, now: Instant, day: Day) {
+        self.day = day;
+        self.day_changed = true;
+        for session in self.by_mac.values().filter(|s| s.guest && s.away_until.is_none()) {
+            let here = self.day.know(now, session.mac).networks.entry(session.network.clone()).or_default();
+            here.declined |= session.declined;
+            here.released = here.released.max(session.released);
+        }
+    }
+
+    /// Somebody wants no messages, or wants them again; remembered for this network until the day is over.
+    pub fn decline(&mut self, now: Instant, id: SessionId, declined: bool) -> Changes {
+        let Some(session) = self.by_mac.values_mut().find(|s| s.id == id && s.guest) else { return Changes::default() };
+        if session.declined == declined {
+            return Changes::default();
+        }
+        session.declined = declined;
+        session.picture = None;
+        self.day.know(now, session.mac).networks.entry(session.network.clone()).or_default().declined = declined;
+        self.day_changed = true;
+        Changes { any: true, ..Changes::default() }
+    }
+
+    /// The page's button was pressed. Whether for the first time in this visit.
+    pub fn acknowledge(&mut self, now: Instant, rules: &Rules, id: SessionId) -> Option<(NetworkId, bool)> {
+        let session = self.by_mac.values_mut().find(|s| s.id == id && s.guest)?;
+        let network = session.network.clone();
+        let first = !std::mem::replace(&mut session.acknowledged, true);
+        session.opened = true;
+        session.picture = None;
+        let gate = rules.networks.get(&network).filter(|n| n.mode == Mode::Gate).map(|n| n.gate);
+        if let Some(gate) = gate {
+            session.released = Some(now + gate.time);
+            let here = self.day.know(now, session.mac).networks.entry(network.clone()).or_default();
+            here.released = session.released;
+            self.day_changed = true;
+        }
+        Some((network, first))
+    }
+
+    /// An offer was shown once more to this guest; whether that was within what the caps allow.
+    pub fn count_shown(&mut self, now: Instant, id: SessionId, given: &Given) -> bool {
+        let Some(session) = self.by_mac.values_mut().find(|s| s.id == id) else { return false };
+        let Given { sender, offer, .. } = given;
+        let name = (*sender, offer.id.clone());
+        let known = self.day.know(now, session.mac);
+        let (visit, today) = (session.shown.entry(name.clone()).or_default(), known.shown.entry(name).or_default());
+        if *visit >= offer.cap_per_visit {
+            return false;
+        }
+        *visit += 1;
+        *today = today.saturating_add(1);
+        session.picture = None;
+        self.day_changed = true;
+        true
+    }
+
+    /// Forgets the pictures of those whose door changes with time alone, if that time has come since `before`.
+    pub fn turn(&mut self, before: Instant, now: Instant, rules: &Rules) -> bool {
+        let mut any = false;
+        for session in self.by_mac.values_mut() {
+            if door_change(session, before, rules).is_some_and(|at| at <= now) {
+                session.picture = None;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// When to call [`Self::turn`] next.
+    #[must_use]
+    pub fn next_turn(&self, now: Instant, rules: &Rules) -> Option<(Instant, &'static str)> {
+        let next = self.by_mac.values().filter_map(|s| door_change(s, now, rules)).min();
+        next.map(|at| (at, "open or close a door"))
+    }
+
     /// The visit of that name.
     pub fn by_id(&mut self, id: SessionId) -> Option<&mut Session> {
         self.by_mac.values_mut().find(|s| s.id == id)
@@ -365,6 +476,11 @@ impl Sessions {
     /// All visits.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.by_mac.values_mut()
+    }
+
+    /// All visits, with what is remembered of the day.
+    pub fn with_day(&mut self) -> (impl Iterator<Item = &mut Session>, &Day) {
+        (self.by_mac.values_mut(), &self.day)
     }
 
     /// All addresses and whose they are.
@@ -395,6 +511,9 @@ impl Sessions {
         }
         self.last_id = self.last_id.wrapping_add(1);
         let guest = network.credential.greets(credential);
+        let known = self.day.known(mac);
+        let here = known.and_then(|k| k.networks.get(id)).copied().unwrap_or_default();
+        let first = known.is_none_or(|k| k.networks.is_empty());
         let session = Session {
             id: SessionId(self.last_id),
             mac,
@@ -412,9 +531,21 @@ impl Sessions {
             addresses: Vec::new(),
             shown: BTreeMap::new(),
             said: Vec::new(),
+            first,
+            declined: here.declined,
+            acknowledged: false,
+            opened: false,
+            caught: None,
+            released: here.released,
             picture: None,
         };
         changes.any = true;
+        if guest {
+            let known = self.day.know(now, mac);
+            known.last = now;
+            known.networks.entry(id.clone()).or_default();
+            self.day_changed = true;
+        }
         if guest && fresh {
             changes.notices.push(session.notice(Happened::Arrived));
         }
@@ -435,6 +566,11 @@ impl Sessions {
             self.by_ip.remove(ip);
         }
     }
+}
+
+fn door_change(session: &Session, now: Instant, rules: &Rules) -> Option<Instant> {
+    let network = rules.networks.get(&session.network)?;
+    crate::door::next_change(now, network.mode, session.visitor(true))
 }
 
 /// Whether a snapshot's word on a station that has a visit is to be taken.

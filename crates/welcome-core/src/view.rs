@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use welcome_proto::offer::{Offer, Sender};
+use welcome_proto::signed::Signed;
 use welcome_proto::{Mac, NetworkId, Ssid};
 
-use crate::event::{Bss, ServerLink};
+use crate::calendar::Wait;
+use crate::door::Access;
+use crate::event::{Bss, Given, ServerLink};
 use crate::now::Instant;
-use crate::rules::Credential;
+use crate::rules::{Credential, Mode};
 use crate::session::SessionId;
 
 /// Everything that may be shown. Cheap to clone: visits are shared with the picture before.
@@ -22,7 +25,7 @@ pub struct View {
     /// The shared networks.
     pub networks: BTreeMap<NetworkId, NetworkView>,
     /// The offers the router holds, its own first.
-    pub offers: Vec<(Sender, Arc<Offer>)>,
+    pub offers: Vec<HeldOffer>,
     /// How the agent stands with its server.
     pub server: ServerLink,
 }
@@ -56,6 +59,14 @@ pub struct SessionView {
     pub on_air: bool,
     /// When the visit began.
     pub since: Instant,
+    /// How far the agent may go with it.
+    pub mode: Mode,
+    /// What of ours is in its way.
+    pub access: Access,
+    /// When the gate closes again that stands open for it.
+    pub until: Option<Instant>,
+    /// Whether somebody said at it that no messages are wanted.
+    pub declined: bool,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// What it is offered, best first; empty unless it is a guest.
@@ -76,10 +87,21 @@ pub struct OfferView {
     pub sender: Sender,
     /// What.
     pub offer: Arc<Offer>,
+    /// The operator's signature; the router's own offers have none.
+    pub signed: Option<Arc<Signed>>,
     /// How often this visit has seen it.
     pub shown: u8,
     /// Whether it is to be shown (again).
     pub due: bool,
+}
+
+/// An offer that the router holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldOffer {
+    /// Whose and which.
+    pub given: Given,
+    /// Why it is shown to nobody at this moment, if so.
+    pub waits: Option<Wait>,
 }
 
 /// One shared network.

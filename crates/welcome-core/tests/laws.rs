@@ -4,15 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use welcome_core::{Action, Agent, CredentialRule, Event, NetworkRules, Now, Present, Rules};
+use welcome_core::{Access, Action, Agent, CredentialRule, Event, Given, Mode, NetworkRules, Now, Present, Rules};
 use welcome_proto::Mac;
 use welcome_proto::lan::ShownOffer;
-use welcome_proto::offer::{Content, Offer, Sender};
-use welcome_proto::report::What;
+use welcome_proto::offer::{Offer, Sender};
+use welcome_proto::report::{Report, What};
 
 proptest! {
     #[test]
@@ -33,6 +34,8 @@ proptest! {
                         What::Arrived => *count += 1,
                         What::Left => *count -= 1,
                         What::Shown { .. } => prop_assert!(published, "somebody saw something and nobody is told"),
+                        What::Acknowledged => prop_assert!(published, "a door opened and nobody is told"),
+                        What::Refused { .. } => {}
                         What::Dropped { .. } => prop_assert!(false, "the core drops nothing"),
                     }
                     prop_assert!(*count >= 0, "more left than came");
@@ -47,6 +50,10 @@ proptest! {
                 prop_assert!(session.addresses.iter().all(|ip| view.by_ip[ip] == session.id));
                 prop_assert!(session.guest || session.offers.is_empty(), "an owner's device is offered something");
                 prop_assert!(session.due().all(|o| o.shown < o.offer.cap_per_visit));
+                prop_assert!(!session.declined || session.due().next().is_none(), "somebody said no, thanks");
+                let free = !session.guest || !session.on_air || session.mode < Mode::Splash;
+                prop_assert!(session.access == Access::Open || !free, "somebody is in the way of {session:?}");
+                prop_assert!(session.access != Access::Catch || session.due().next().is_some(), "a page with nothing on it");
                 prop_assert!(session.on_air || agent.next_deadline().is_some(), "a visit that never ends");
             }
         }
@@ -57,8 +64,8 @@ proptest! {
         now += Duration::from_secs(600);
         actions.extend(agent.handle(at(now), Event::Tick));
         for action in actions {
-            if let Action::Report(report) = action {
-                *visits.entry(report.network.to_string()).or_default() -= 1;
+            if let Action::Report(Report { what: What::Left, network, .. }) = action {
+                *visits.entry(network.to_string()).or_default() -= 1;
             }
         }
         let view = agent.view();
@@ -99,7 +106,7 @@ struct Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let wait = prop_oneof![Just(0), 0..3000u64, 0..200_000u64].prop_map(Duration::from_millis);
-    (wait, 0..10u8, 0..IFNAMES.len(), 0..5u8, key(), present())
+    (wait, 0..15u8, 0..IFNAMES.len(), 0..5u8, key(), present())
         .prop_map(|(wait, what, ifname, station, key, present)| Step { wait, what, ifname, station, key, present })
 }
 
@@ -134,7 +141,17 @@ fn event(agent: &mut Agent, now: Duration, step: Step) -> Event {
                 None => Event::Tick,
             }
         }
-        8 => Event::ServerOffers(vec![offer("news", step.station)]),
+        8 => {
+            let offer = Arc::new(offer("news", step.station));
+            Event::ServerOffers(vec![Given { sender: Sender::Server, offer, signed: None }])
+        }
+        9..13 => match agent.view().sessions.keys().nth(step.station.into()).copied() {
+            Some(session) if step.what == 9 => Event::PageOpened { session, offers: vec![] },
+            Some(session) if step.what == 10 => Event::Acknowledged { session },
+            Some(session) if step.what == 11 => Event::Caught { session },
+            Some(session) => Event::Declined { session, declined: step.key.is_none() },
+            None => Event::Tick,
+        },
         _ => Event::Tick,
     }
 }
@@ -145,15 +162,16 @@ fn rules() -> Rules {
         owner: ["home".to_owned()].into(),
         unknown_is_shared,
     };
-    let network = |ifnames: &[&str], credential| NetworkRules {
+    let network = |ifnames: &[&str], credential, mode| NetworkRules {
         ifnames: ifnames.iter().map(|i| (*i).to_owned()).collect(),
         credential,
+        mode,
         ..NetworkRules::default()
     };
     Rules {
         networks: [
-            ("cafe".parse().unwrap(), network(&["wlan0", "wlan1"], keyed(false))),
-            ("garden".parse().unwrap(), network(&["guest0"], keyed(true))),
+            ("cafe".parse().unwrap(), network(&["wlan0", "wlan1"], keyed(false), Mode::Splash)),
+            ("garden".parse().unwrap(), network(&["guest0"], keyed(true), Mode::Gate)),
         ]
         .into(),
         offers: vec![offer("hello", 2)],
@@ -161,13 +179,7 @@ fn rules() -> Rules {
 }
 
 fn offer(id: &str, cap: u8) -> Offer {
-    Offer {
-        id: id.parse().unwrap(),
-        networks: vec![],
-        priority: 50,
-        cap_per_visit: cap.max(1),
-        content: Content { title: id.to_owned(), text: String::new(), link: None },
-    }
+    Offer { cap_per_visit: cap.max(1), ..Offer::new(id.parse().unwrap(), id) }
 }
 
 fn mac(station: u8) -> Mac {
@@ -175,5 +187,5 @@ fn mac(station: u8) -> Mac {
 }
 
 fn at(mono: Duration) -> Now {
-    Now { mono, wall: None }
+    Now { mono, ..Now::default() }
 }

@@ -209,5 +209,5 @@ fn mac(station: u64) -> Mac {
 }
 
 fn at(mono: Duration) -> Now {
-    Now { mono, wall: None }
+    Now { mono, ..Now::default() }
 }
