@@ -2,10 +2,12 @@
 //!
 //! A [`Config`] comes in; what goes out is a [`Ready`] server, which runs until the shutdown it was given.
 
+use std::fmt;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use welcome_proto::Secret;
 
 use crate::hub::Hub;
+use crate::key::OperatorKey;
 use crate::store::{DATABASE, Store};
 use crate::tls::{self, TlsFiles};
 use crate::{http, listen, token};
@@ -29,6 +32,41 @@ pub struct Config {
     pub data: PathBuf,
     /// HTTPS with this pair; plain HTTP without.
     pub tls: Option<TlsFiles>,
+    /// Where people reach it, if that is not what they have asked for: a proxy may change that.
+    pub public_url: Option<PublicUrl>,
+}
+
+/// The address of the server as people reach it, without a path.
+///
+/// ```
+/// use welcome_server::PublicUrl;
+/// assert_eq!("https://Welcome.example/".parse::<PublicUrl>().unwrap().to_string(), "https://welcome.example");
+/// for bad in ["welcome.example", "https://", "https://a/b", "https://u@a", "ftp://a", "https://a b", "https://a/?x"] {
+///     assert!(bad.parse::<PublicUrl>().is_err(), "{bad}");
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl FromStr for PublicUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "expected https://NAME or https://NAME:PORT";
+        let uri: ::http::Uri = text.parse().map_err(|_| WRONG)?;
+        let (scheme, authority) = uri.scheme_str().zip(uri.authority()).ok_or(WRONG)?;
+        let is_bare = uri.path_and_query().is_none_or(|p| p.as_str() == "/") && !authority.as_str().contains('@');
+        if !matches!(scheme, "http" | "https") || !is_bare || authority.as_str().len() > 259 {
+            return Err(WRONG);
+        }
+        Ok(Self(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase())))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A server that answers.
@@ -82,6 +120,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         format!("failed to make the data directory {}: choose another with --data", config.data.display())
     })?;
     let lock = lock(&config.data)?;
+    let (key, is_new_key) = OperatorKey::load_or_make(&config.data)?;
     let store = Store::open(&config.data).await?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("failed to listen on {}: is it taken or not ours? choose another with --listen", config.listen)
@@ -91,10 +130,21 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         tracing::warn!(%addr, "serving plain HTTP beyond this machine: give --tls-cert, or put a proxy with TLS before it");
     }
     let first = first_tokens(&store).await?;
+    if is_new_key && !store.routers(None, 1).await.context("failed to read the routers")?.is_empty() {
+        tracing::warn!(
+            "made a new operator's key: the routers enrolled so far show nothing of ours until they enrol again"
+        );
+    }
 
     let stop = CancellationToken::new();
     let speaks_tls = tls.is_some();
-    let state = Arc::new(http::App { store: store.clone(), hub: Hub::new(stop.clone()), tls: speaks_tls });
+    let state = Arc::new(http::App {
+        store: store.clone(),
+        hub: Hub::new(stop.clone()),
+        key,
+        tls: speaks_tls,
+        public_url: config.public_url,
+    });
     let mut server = tokio::spawn(listen::run(listener, tls, http::routes(state), stop.clone()));
     let run = tokio::spawn(async move {
         let ended = tokio::select! {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use welcome_server::PublicUrl;
 
 /// Directory of shared Wi-Fi networks, and the push to their routers
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ pub(crate) struct Serve {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Where people reach the server, if it is not what they ask for: https://NAME
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<PublicUrl>,
 }
 
 #[derive(Debug, Args)]

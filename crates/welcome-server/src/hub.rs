@@ -1,17 +1,21 @@
-//! Who is connected: wakes the event streams of a router when its offers change.
+//! Who is connected: wakes the event streams of a router when its offers change, and hands them what is said live.
 //!
-//! What travels through here is only that something changed. A stream reads the set from the store when its reader is
-//! ready for more, so a slow reader gets the latest set and nothing piles up for it. Never holds a lock while waiting.
+//! Of offers only that something changed travels through here. A stream reads the set from the store when its reader is
+//! ready for more, so a slow reader gets the latest set and nothing piles up for it. Of what is said live each stream
+//! keeps a few for its reader; one that does not take them misses the next. Never holds a lock while waiting.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use welcome_proto::RouterId;
 
 /// How many streams one router may have: the live one, and one that the router has lost and TCP has not yet noticed.
 pub(crate) const MAX_STREAMS: usize = 2;
+
+/// How much that is said live waits for one reader.
+const SAID: usize = 8;
 
 /// All connected routers.
 #[derive(Debug)]
@@ -24,10 +28,22 @@ pub(crate) struct Hub {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     changed: watch::Receiver<()>,
+    said: mpsc::Receiver<Arc<str>>,
     end: CancellationToken,
     serial: u64,
     router: RouterId,
     routers: Arc<Mutex<Routers>>,
+}
+
+/// Why a stream was woken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// The router's offers have changed.
+    Changed,
+    /// This was said live.
+    Said(Arc<str>),
+    /// The stream shall end.
+    Over,
 }
 
 impl Hub {
@@ -43,14 +59,15 @@ impl Hub {
         all.opened += 1;
         let serial = all.opened;
         let connected = all.connected.entry(router.clone()).or_default();
-        connected.streams.push_back((serial, end.clone()));
+        let (say, said) = mpsc::channel(SAID);
+        connected.streams.push_back(Stream { serial, end: end.clone(), say });
         if connected.streams.len() > MAX_STREAMS
-            && let Some((_, oldest)) = connected.streams.pop_front()
+            && let Some(oldest) = connected.streams.pop_front()
         {
-            oldest.cancel();
+            oldest.end.cancel();
         }
         let changed = connected.changed.subscribe();
-        Subscription { changed, end, serial, router: router.clone(), routers: Arc::clone(&self.routers) }
+        Subscription { changed, said, end, serial, router: router.clone(), routers: Arc::clone(&self.routers) }
     }
 
     /// Says that this router's offers have changed. Call it after the change is committed.
@@ -60,10 +77,17 @@ impl Hub {
         }
     }
 
+    /// Hands this to every stream of a router; to how many. Whoever has not taken the last [`SAID`] misses it.
+    pub(crate) fn say(&self, router: &RouterId, what: &Arc<str>) -> usize {
+        let all = lock(&self.routers);
+        let streams = all.connected.get(router).into_iter().flat_map(|c| &c.streams);
+        streams.filter(|s| s.say.try_send(Arc::clone(what)).is_ok()).count()
+    }
+
     /// Ends all streams of a router.
     pub(crate) fn disconnect(&self, router: &RouterId) {
         if let Some(connected) = lock(&self.routers).connected.get(router) {
-            connected.streams.iter().for_each(|(_, end)| end.cancel());
+            connected.streams.iter().for_each(|s| s.end.cancel());
         }
     }
 
@@ -74,15 +98,16 @@ impl Hub {
 }
 
 impl Subscription {
-    /// Waits for the next change; `false` if the stream shall end.
+    /// Waits for the next thing to do. What is said live comes first: it is for this moment.
     ///
     /// # Cancel safety
-    /// A change that happened before a cancelled call is seen by the next one.
-    pub(crate) async fn next_change(&mut self) -> bool {
+    /// What happened before a cancelled call is seen by the next one.
+    pub(crate) async fn woken(&mut self) -> Woken {
         tokio::select! {
             biased;
-            () = self.end.cancelled() => false,
-            changed = self.changed.changed() => changed.is_ok(),
+            () = self.end.cancelled() => Woken::Over,
+            Some(said) = self.said.recv() => Woken::Said(said),
+            changed = self.changed.changed() => if changed.is_ok() { Woken::Changed } else { Woken::Over },
         }
     }
 
@@ -96,7 +121,7 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         let mut all = lock(&self.routers);
         if let Some(connected) = all.connected.get_mut(&self.router) {
-            connected.streams.retain(|(serial, _)| *serial != self.serial);
+            connected.streams.retain(|s| s.serial != self.serial);
             if connected.streams.is_empty() {
                 all.connected.remove(&self.router);
             }
@@ -114,7 +139,14 @@ struct Routers {
 struct Connected {
     changed: watch::Sender<()>,
     /// Oldest first.
-    streams: VecDeque<(u64, CancellationToken)>,
+    streams: VecDeque<Stream>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    serial: u64,
+    end: CancellationToken,
+    say: mpsc::Sender<Arc<str>>,
 }
 
 fn lock(routers: &Mutex<Routers>) -> MutexGuard<'_, Routers> {
@@ -135,8 +167,8 @@ mod tests {
         let (hub, router) = hub();
         let mut stream = hub.subscribe(&router);
         (0..100).for_each(|_| hub.changed(&router));
-        assert!(stream.next_change().await);
-        let again = tokio::time::timeout(std::time::Duration::from_millis(20), stream.next_change()).await;
+        assert_eq!(stream.woken().await, Woken::Changed);
+        let again = tokio::time::timeout(std::time::Duration::from_millis(20), stream.woken()).await;
         assert!(again.is_err());
     }
 
@@ -144,10 +176,32 @@ mod tests {
     async fn a_third_stream_ends_the_oldest() {
         let (hub, router) = hub();
         let (mut first, second, third) = (hub.subscribe(&router), hub.subscribe(&router), hub.subscribe(&router));
-        assert!(!first.next_change().await);
+        assert_eq!(first.woken().await, Woken::Over);
         assert!(!second.is_over() && !third.is_over());
         drop(first);
         assert_eq!(hub.streams(&router), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_comes_first_and_a_reader_that_takes_nothing_misses_the_rest() {
+        let (hub, router) = hub();
+        let said: Vec<Arc<str>> = (0..SAID + 2).map(|n| n.to_string().into()).collect();
+        assert_eq!(hub.say(&router, &said[0]), 0);
+        let (mut slow, mut other) = (hub.subscribe(&router), hub.subscribe(&router));
+        hub.changed(&router);
+        for (n, what) in said.iter().enumerate() {
+            assert_eq!(other_took(&hub, &router, what, &mut other).await, if n < SAID { 2 } else { 1 });
+        }
+        for what in &said[..SAID] {
+            assert_eq!(slow.woken().await, Woken::Said(Arc::clone(what)));
+        }
+        assert_eq!(slow.woken().await, Woken::Changed);
+    }
+
+    async fn other_took(hub: &Hub, router: &RouterId, what: &Arc<str>, other: &mut Subscription) -> usize {
+        let streams = hub.say(router, what);
+        assert_eq!(other.woken().await, Woken::Said(Arc::clone(what)));
+        streams
     }
 
     #[test]

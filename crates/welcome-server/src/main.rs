@@ -57,7 +57,7 @@ fn run(cli: Cli) -> Result<()> {
     })
 }
 
-async fn serve(Serve { listen, data, tls_cert, tls_key }: Serve) -> Result<()> {
+async fn serve(Serve { listen, data, tls_cert, tls_key, public_url }: Serve) -> Result<()> {
     // Before anything else, so that a signal during the start is not lost.
     let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
@@ -68,7 +68,7 @@ async fn serve(Serve { listen, data, tls_cert, tls_key }: Serve) -> Result<()> {
         }
     };
     let tls = tls_cert.zip(tls_key).map(|(cert, key)| TlsFiles { cert, key });
-    let ready = welcome_server::serve(Config { listen, data, tls }, shutdown).await?;
+    let ready = welcome_server::serve(Config { listen, data, tls, public_url }, shutdown).await?;
     say(&format!("listening on {}", ready.url()))?;
     if let Some(first) = &ready.first {
         say(&format!("enrolment token: {}", first.enrolment.reveal()))?;

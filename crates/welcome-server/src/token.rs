@@ -35,7 +35,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn random_hex<const BYTES: usize>() -> String {
+/// Random bytes in hexadecimal.
+pub(crate) fn random_hex<const BYTES: usize>() -> String {
     let mut bytes = [0; BYTES];
     SystemRandom::new().fill(&mut bytes).expect("the operating system has randomness");
     hex(&bytes)

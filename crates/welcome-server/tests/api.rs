@@ -43,19 +43,23 @@ async fn a_router_enrols_announces_is_found_gets_offers_and_reports() {
         {"network": "cafe", "what": "shown", "sender": "server", "offer": "hello", "at": 1_795_400_001},
         {"network": "cafe", "what": "dropped", "count": 7},
         {"network": "cafe", "what": "arrived"},
+        {"network": "cafe", "what": "acknowledged"},
+        {"network": "cafe", "what": "refused", "sender": "sharer", "offer": "forged"},
     ]);
     assert_eq!(router.report("b-1", reports).await.status, StatusCode::NO_CONTENT);
     let seen = server.operate(Method::GET, &format!("/v1/operator/routers/{}/reports", router.id), None).await.json();
     assert_eq!(
         seen["totals"],
         json!([
+            {"network": "cafe", "what": "acknowledged", "count": 1},
             {"network": "cafe", "what": "arrived", "count": 2},
             {"network": "cafe", "what": "dropped", "count": 7},
+            {"network": "cafe", "what": "refused", "sender": "sharer", "offer": "forged", "count": 1},
             {"network": "cafe", "what": "shown", "sender": "server", "offer": "hello", "count": 1},
         ])
     );
-    assert_eq!(seen["last"].as_array().unwrap().len(), 4);
-    assert_eq!(seen["last"][3]["at"], 1_795_400_000, "newest first");
+    assert_eq!(seen["last"].as_array().unwrap().len(), 6);
+    assert_eq!(seen["last"][5]["at"], 1_795_400_000, "newest first");
 
     let routers = server.operate(Method::GET, "/v1/operator/routers", None).await.json();
     let row = &routers["routers"][0];
@@ -489,6 +493,11 @@ async fn an_offer_that_breaks_a_limit_is_refused() {
     ] {
         server.operate(Method::PUT, &target("a"), Some(body)).await.problem(400, bad);
     }
+    for sender in ["device", "nobody", ""] {
+        let target = format!("{}?sender={sender}", target("a"));
+        let body = json!({"id": "a", "content": {"title": "t"}});
+        server.operate(Method::PUT, &target, Some(body)).await.problem(400, bad);
+    }
     let unknown = server
         .operate(Method::PUT, "/v1/operator/routers/r-0/offers/a", Some(json!({"id": "a", "content": {"title": "t"}})))
         .await;
@@ -508,6 +517,9 @@ async fn an_offer_that_breaks_a_limit_is_refused() {
     }
     assert_eq!(statuses[0], StatusCode::NO_CONTENT);
     assert_eq!(statuses[10], StatusCode::CONFLICT, "60 KiB in all");
+    // Another sender has room of its own.
+    let answer = server.operate(Method::PUT, &format!("{}?sender=sharer", target("o10")), Some(long("o10"))).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
     server.stop().await;
 }
 

@@ -1,10 +1,15 @@
 //! `docs/protocol.md` says what the code does: its signature verifies, and it names every route, problem and limit.
 #![allow(clippy::unwrap_used)]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use ring::signature::Ed25519KeyPair;
+use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use welcome_proto::announce::{Announce, MAX_BSS, MAX_NETWORKS};
+use welcome_proto::enrol::EnrolReply;
+use welcome_proto::offer::{OffersPush, SayPush};
 use welcome_proto::signature::{self, Params};
+use welcome_proto::signed::{self, Statement};
 use welcome_proto::{lan, lookup, offer, problem, report};
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
@@ -33,6 +38,30 @@ fn the_signed_request_is_signed_as_the_document_says() {
     let seed: Vec<u8> = (0..32).collect();
     let key = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     assert_eq!(header("Signature"), signature::signature(key.sign(base.as_bytes()).as_ref()));
+}
+
+#[test]
+fn the_statements_are_signed_with_the_key_of_the_enrolment() {
+    let after = |mark: &'static str| DOCUMENT.lines().filter_map(move |line| line.strip_prefix(mark));
+    let reply: EnrolReply =
+        serde_json::from_str(&format!("{{\"router\"{}", after("{\"router\"").next().unwrap())).unwrap();
+    let key = URL_SAFE_NO_PAD.decode(reply.operator_key).unwrap();
+    let mut statements = Vec::new();
+    for data in after("data: ") {
+        if let Ok(OffersPush { offers, .. }) = serde_json::from_str(data) {
+            statements.extend(offers);
+        } else if let Ok(SayPush { say }) = serde_json::from_str(data) {
+            statements.push(say);
+        }
+    }
+    assert_eq!(statements.len(), 2);
+    for signed in statements {
+        let key = UnparsedPublicKey::new(&ED25519, &key);
+        key.verify(&signed.message(), &signed.signature_bytes().unwrap()).unwrap();
+        let statement: Statement = serde_json::from_str(&signed.statement).unwrap();
+        assert_eq!(serde_json::to_string(&statement).unwrap(), signed.statement);
+        statement.offer.check().unwrap();
+    }
 }
 
 #[test]
@@ -67,7 +96,17 @@ fn the_limits_of_the_document_are_those_of_the_code() {
         format!("| networks of a router; BSS of a network | {MAX_NETWORKS}; {MAX_BSS} |"),
         format!("| BSSIDs of a look-up | {} |", lookup::MAX_BSSIDS),
         format!("| reports of a batch | {} |", report::MAX_REPORTS),
-        format!("| offers of a router | {}, and 60 KiB of JSON |", offer::MAX_OFFERS),
+        format!(
+            "| offers of one sender on a router | {}, and {} KiB of statements;",
+            offer::MAX_OFFERS,
+            signed::MAX_STATEMENT / 1024
+        ),
+        format!("| body; file | 64 KiB; {} KiB;", offer::MAX_FILE / 1024),
+        format!(
+            "| `alt`, languages of an offer beside the first | {} characters, {} |",
+            offer::MAX_ALT,
+            offer::MAX_TRANSLATIONS
+        ),
         format!(
             "| title, text, link | {} characters, {} characters, {} bytes |",
             offer::MAX_TITLE,

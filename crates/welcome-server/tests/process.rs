@@ -39,6 +39,7 @@ async fn without_options_it_serves_and_prints_three_lines_once() {
     let data = here.path().join("welcome-data");
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join("welcome.sqlite")), 0o600);
+    assert_eq!(mode(&data.join("operator.key")), 0o600);
 
     let second = Program::start(here.path(), options, "info").await;
     assert_eq!(second.terminate().await, (Some(0), vec![]), "tokens are printed once");
@@ -137,6 +138,8 @@ async fn what_cannot_be_used_is_named_with_what_to_do() {
     std::fs::create_dir(at("bad-db")).unwrap();
     std::fs::write(at("bad-db/welcome.sqlite"), "this is no database, though it is long enough to be looked at")
         .unwrap();
+    std::fs::create_dir(at("bad-key")).unwrap();
+    std::fs::write(at("bad-key/operator.key"), "-----BEGIN").unwrap();
     for name in ["one", "two"] {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(at(&format!("{name}.pem")), pair.cert.pem()).unwrap();
@@ -148,6 +151,7 @@ async fn what_cannot_be_used_is_named_with_what_to_do() {
         (&["serve", "--listen", &taken], &[&taken, "Address already in use", "--listen"]),
         (&["serve", "--data", &at("a-file")], &["a-file", "--data"]),
         (&["serve", "--data", &at("bad-db")], &["bad-db/welcome.sqlite", "not a database"]),
+        (&["serve", "--data", &at("bad-key")], &["bad-key/operator.key", "damaged", "backup"]),
         (&["serve", "--data", &at("used")], &["used", "another welcome-server"]),
         (&["serve", "--tls-cert", &at("none"), "--tls-key", &at("one.key")], &["none", "No such file"]),
         (&["serve", "--tls-cert", &at("one.key"), "--tls-key", &at("one.key")], &["one.key", "no certificate"]),
@@ -176,6 +180,7 @@ async fn a_wrong_command_line_is_exit_64_and_help_is_not() {
         &["serve", "--nonsense"],
         &["serve", "--listen", "here"],
         &["serve", "--tls-cert", "a"],
+        &["serve", "--public-url", "https://a/b"],
         &["token", "--ttl", "1"],
     ] {
         assert_eq!(run(here.path(), options).await.status.code(), Some(64), "{options:?}");

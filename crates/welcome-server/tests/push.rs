@@ -7,13 +7,16 @@ use std::time::{Duration, Instant};
 
 use common::{Events, Router, SOON, Server, exchange, network};
 use http::{Method, StatusCode};
-use serde_json::json;
+use ring::signature::{ED25519, UnparsedPublicKey};
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::tempdir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
+use welcome_proto::offer::{SayPush, Sender};
+use welcome_proto::signed::{Signed, Statement};
 
 #[tokio::test]
 async fn a_change_reaches_an_open_stream_within_a_second() {
@@ -34,6 +37,101 @@ async fn a_change_reaches_an_open_stream_within_a_second() {
     assert_eq!(server.operate(Method::DELETE, &target, None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(events.titles().await, (3, vec![]));
     others.silent_for(Duration::from_millis(300)).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_pushed_is_signed_for_this_router_alone() {
+    let data = tempdir().unwrap();
+    let server = Server::on(data.path()).await;
+    let (router, other) = (server.router(true).await, server.router(true).await);
+    assert_eq!(router.operator_key, other.operator_key);
+    let target = format!("/v1/operator/routers/{}/offers/hello?sender=sharer", router.id);
+    let offer = json!({"id": "hello", "content": {"title": "From the sharer"}});
+    assert_eq!(server.operate(Method::PUT, &target, Some(offer)).await.status, StatusCode::NO_CONTENT);
+    server.put_offer(&router.id, "hello", "From the operator").await;
+
+    let push: Value = serde_json::from_str(&router.events(None).await.next().await.unwrap().data).unwrap();
+    let offers = push["offers"].as_array().unwrap();
+    let mut senders = Vec::new();
+    for signed in offers {
+        let signed: Signed = serde_json::from_value(signed.clone()).unwrap();
+        let key = UnparsedPublicKey::new(&ED25519, &router.operator_key);
+        key.verify(&signed.message(), &signed.signature_bytes().unwrap()).unwrap();
+        let Statement { router: named, sender, offer } = serde_json::from_str(&signed.statement).unwrap();
+        assert_eq!((named, offer.id.as_str()), (router.id.clone(), "hello"));
+        senders.push(sender);
+    }
+    assert_eq!(senders, [Sender::Server, Sender::Sharer]);
+
+    // Each is taken away by its own sender.
+    assert_eq!(server.operate(Method::DELETE, &target, None).await.status, StatusCode::NO_CONTENT);
+    server.operate(Method::DELETE, &target, None).await.problem(404, "about:blank");
+    assert_eq!(router.events(None).await.titles().await, (3, vec!["From the operator".to_owned()]));
+    let key = router.operator_key;
+    server.stop().await;
+    let server = Server::on(data.path()).await;
+    assert_eq!(other.at(server.client()).operator_key, key, "the key is the same after a restart");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_largest_set_is_a_push_of_less_than_256_kib() {
+    let data = tempdir().unwrap();
+    let server = Server::on(data.path()).await;
+    let router = server.router(true).await;
+    // Two backslashes in a statement are one in a text, and four in the push.
+    for sender in ["server", "sharer"] {
+        let mut room = true;
+        for n in 0..64 {
+            let length = if room { 430 } else { 1 };
+            let id = format!("{n:>064}");
+            let offer = json!({"id": id, "content": {"title": "t", "text": "\\".repeat(length)}});
+            let target = format!("/v1/operator/routers/{}/offers/{id}?sender={sender}", router.id);
+            room = server.operate(Method::PUT, &target, Some(offer)).await.status == StatusCode::NO_CONTENT;
+        }
+    }
+    let event = router.events(None).await.next().await.unwrap();
+    assert!((190_000..256 * 1024).contains(&event.data.len()), "{}", event.data.len());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_say_reaches_the_open_streams_and_nobody_later() {
+    let data = tempdir().unwrap();
+    let server = Server::on(data.path()).await;
+    let (router, other) = (server.router(true).await, server.router(true).await);
+    let target = format!("/v1/operator/routers/{}/say", router.id);
+    let say = || json!({"network": "cafe", "title": "Last orders", "link": "https://example.org"});
+    assert_eq!(server.operate(Method::POST, &target, Some(say())).await.json(), json!({"streams": 0}));
+
+    let mut streams = [router.events(None).await, router.events(Some("0")).await];
+    assert_eq!(streams[0].titles().await, (0, vec![]), "the lost one stays lost");
+    let mut others = other.events(Some("0")).await;
+    let began = Instant::now();
+    assert_eq!(server.operate(Method::POST, &target, Some(say())).await.json(), json!({"streams": 2}));
+    for stream in &mut streams {
+        let event = timeout(Duration::from_secs(1), stream.next()).await.unwrap().unwrap();
+        assert_eq!(event.name, "say");
+        let SayPush { say } = serde_json::from_str(&event.data).unwrap();
+        let key = UnparsedPublicKey::new(&ED25519, &router.operator_key);
+        key.verify(&say.message(), &say.signature_bytes().unwrap()).unwrap();
+        let Statement { router: named, sender, offer } = serde_json::from_str(&say.statement).unwrap();
+        assert_eq!((named, sender), (router.id.clone(), Sender::Server));
+        assert!(offer.id.as_str().starts_with("say-") && offer.networks == ["cafe".parse().unwrap()]);
+        assert!(offer.when.until.unwrap().abs_diff(common::unix_now() + 600) < 5);
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    others.silent_for(Duration::from_millis(200)).await;
+
+    let bad = "urn:welcome:problem:bad-request";
+    for body in
+        [json!({"title": "t"}), json!({"network": "cafe", "title": ""}), json!({"network": "a-b", "title": "t"})]
+    {
+        server.operate(Method::POST, &target, Some(body)).await.problem(400, bad);
+    }
+    server.operate(Method::POST, "/v1/operator/routers/r-0/say", Some(say())).await.problem(404, "about:blank");
+    server.client().post(&target, &say().to_string()).await.problem(401, "about:blank");
     server.stop().await;
 }
 

@@ -67,6 +67,12 @@ impl FromRequestParts<Arc<App>> for Operator {
     }
 }
 
+/// Where a request says it was sent to: `Host` in lower case, without the port that is the scheme's own.
+pub(super) fn authority(headers: &HeaderMap, tls: bool) -> Option<String> {
+    let host = one(headers, &HOST)?.to_ascii_lowercase();
+    Some(host.strip_suffix(if tls { ":443" } else { ":80" }).unwrap_or(&host).to_owned())
+}
+
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
@@ -78,11 +84,10 @@ fn verify(parts: &Parts, body: &[u8], params: &signature::Params, key: &[u8], tl
     if digest.is_some() && one(&parts.headers, &CONTENT_DIGEST) != digest.as_deref() {
         return Err(Error::BadSignature("Content-Digest of another body"));
     }
-    let host = one(&parts.headers, &HOST).ok_or(Error::BadSignature("no Host"))?.to_ascii_lowercase();
-    let authority = host.strip_suffix(if tls { ":443" } else { ":80" }).unwrap_or(&host);
+    let authority = authority(&parts.headers, tls).ok_or(Error::BadSignature("no Host"))?;
     let request = signature::Request {
         method: parts.method.as_str(),
-        authority,
+        authority: &authority,
         target: &parts.uri.to_string(),
         content_digest: digest.as_deref(),
     };

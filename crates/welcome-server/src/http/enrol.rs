@@ -24,7 +24,7 @@ pub(crate) async fn enrol(State(app): Shared, Body(body): Body) -> Result<impl I
     let router = app.store.enrol(token, key, &request.version, token::new_router_id(), unix_now()).await?;
     let router = router.ok_or(Error::BadToken)?;
     tracing::info!(%router, version = request.version, "enrolled a router");
-    Ok((StatusCode::CREATED, Json(EnrolReply { router })))
+    Ok((StatusCode::CREATED, Json(EnrolReply { router, operator_key: app.key.public() })))
 }
 
 const MAX_VERSION: usize = 64;

@@ -94,7 +94,7 @@ impl IntoResponse for Error {
             Self::NotFound => plain(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => plain(StatusCode::METHOD_NOT_ALLOWED),
             Self::Full(what) => plain(StatusCode::CONFLICT).detail(what),
-            Self::TooLong => plain(StatusCode::PAYLOAD_TOO_LARGE).detail("a body has at most 64 KiB"),
+            Self::TooLong => plain(StatusCode::PAYLOAD_TOO_LARGE).detail("a body has at most 64 KiB, a file 256 KiB"),
             Self::TooSlow => plain(StatusCode::REQUEST_TIMEOUT).detail("a body has 10 s to arrive"),
             Self::Busy => plain(StatusCode::SERVICE_UNAVAILABLE).detail("try again later"),
             Self::Internal(error) => {

@@ -1,7 +1,7 @@
 //! `GET /v1/routers/{router}/events`: the live stream down to a router (server-sent events).
 //!
-//! Each event is the whole set of offers, read when the reader is ready for it: a slow reader gets the latest set and
-//! none of those between.
+//! Each event `offers` is the whole set, read and signed when the reader is ready for it: a slow reader gets the latest
+//! set and none of those between. An event `say` comes at once, has no id, and is not sent again.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,13 +13,14 @@ use futures_util::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use tokio::time::timeout;
-use welcome_proto::RouterId;
-use welcome_proto::sse;
+use welcome_proto::offer::OffersPush;
+use welcome_proto::{RouterId, sse};
 
 use super::auth::Signed;
 use super::error::Error;
 use super::{App, Shared};
-use crate::hub::Subscription;
+use crate::hub::{Subscription, Woken};
+use crate::store::{OfferRow, OfferSet};
 
 pub(crate) async fn events(State(app): Shared, headers: HeaderMap, signed: Signed) -> Response {
     if !signed.body.is_empty() {
@@ -38,7 +39,7 @@ pub(crate) async fn events(State(app): Shared, headers: HeaderMap, signed: Signe
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The name of the event that carries the offers.
-const EVENT: &str = "offers";
+const EVENT_OFFERS: &str = "offers";
 /// Says that the server is there, and finds out whether the router is.
 const HEART_BEAT: Duration = Duration::from_secs(15);
 
@@ -61,28 +62,37 @@ impl Feed {
                 return None;
             }
             if std::mem::take(&mut self.look) {
-                let push = match self.app.store.offers(&self.router).await {
-                    Ok(push) => push?,
+                let set = match self.app.store.offers(&self.router).await {
+                    Ok(set) => set?,
                     Err(error) => {
                         tracing::error!(%error, router = %self.router, "failed to read the offers of a stream");
                         return None;
                     }
                 };
-                if self.sent != Some(push.revision) {
-                    self.sent = Some(push.revision);
-                    let data = serde_json::to_string(&push).ok()?;
-                    return Some(sse::encode(EVENT, Some(&push.revision.to_string()), &data));
+                if self.sent != Some(set.revision) {
+                    self.sent = Some(set.revision);
+                    let revision = set.revision.to_string();
+                    let data = self.signed(set).and_then(|push| serde_json::to_string(&push)).ok()?;
+                    return Some(sse::encode(EVENT_OFFERS, Some(&revision), &data));
                 }
             }
             if beat {
                 return Some(sse::HEART_BEAT.to_owned());
             }
-            match timeout(HEART_BEAT, self.subscription.next_change()).await {
-                Ok(true) => self.look = true,
-                Ok(false) => return None,
+            match timeout(HEART_BEAT, self.subscription.woken()).await {
+                Ok(Woken::Changed) => self.look = true,
+                Ok(Woken::Said(event)) => return Some(event.to_string()),
+                Ok(Woken::Over) => return None,
                 // Looks, too: whoever made a change may have hung up between its commit and its word to the hub.
                 Err(_) => (self.look, beat) = (true, true),
             }
         }
+    }
+
+    /// Bound to this router, so that it means nothing to any other.
+    fn signed(&self, set: OfferSet) -> serde_json::Result<OffersPush> {
+        let sign = |row: OfferRow| self.app.key.sign(&self.router, row.sender, row.offer);
+        let offers = set.offers.into_iter().map(sign).collect::<serde_json::Result<_>>()?;
+        Ok(OffersPush { revision: set.revision, offers })
     }
 }

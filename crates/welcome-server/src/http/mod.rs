@@ -5,27 +5,34 @@
 
 mod announce;
 mod auth;
+mod content;
 mod enrol;
 mod error;
 mod events;
 mod lookup;
 mod operator;
 mod report;
+mod say;
+mod venue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath, Path, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 use tower::limit::GlobalConcurrencyLimitLayer;
+use welcome_proto::offer::MAX_FILE;
 
 use self::error::Error;
+use crate::app::PublicUrl;
 use crate::hub::Hub;
+use crate::key::OperatorKey;
 use crate::store::Store;
 
 /// What every handler may use.
@@ -33,8 +40,11 @@ use crate::store::Store;
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
+    pub(crate) key: OperatorKey,
     /// Whether the server itself speaks TLS.
     pub(crate) tls: bool,
+    /// Where people reach it, if the operator says so.
+    pub(crate) public_url: Option<PublicUrl>,
 }
 
 type Shared = axum::extract::State<Arc<App>>;
@@ -46,6 +56,11 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/v1/lookup/place", get(lookup::place))
         .route("/v1/lookup/list", get(lookup::list))
         .layer(GlobalConcurrencyLimitLayer::new(MAX_LOOKUPS));
+    let readers = Router::new()
+        .route("/v1/content/{digest}", get(content::content))
+        .route("/v1/captive/{router}/{network}", get(venue::captive))
+        .route("/v1/venue/{router}/{network}", get(venue::venue))
+        .layer(GlobalConcurrencyLimitLayer::new(MAX_READERS));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/v1/enrol", post(enrol::enrol))
@@ -53,10 +68,13 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .route("/v1/routers/{router}/events", get(events::events))
         .route("/v1/routers/{router}/reports", post(report::reports))
         .merge(lookups)
+        .merge(readers)
+        .route("/v1/operator/content", put(content::put_content).layer(DefaultBodyLimit::max(MAX_FILE as usize)))
         .route("/v1/operator/tokens", post(operator::make_token))
         .route("/v1/operator/routers", get(operator::routers))
         .route("/v1/operator/routers/{router}", delete(operator::remove_router))
         .route("/v1/operator/routers/{router}/offers/{offer}", put(operator::put_offer).delete(operator::delete_offer))
+        .route("/v1/operator/routers/{router}/say", post(say::say))
         .route("/v1/operator/routers/{router}/reports", get(operator::reports))
         .fallback(|| async { Error::NotFound })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
@@ -65,10 +83,12 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The longest body of a request.
+/// The longest body of a request that is no file.
 const MAX_BODY: usize = 64 * 1024;
 /// Public look-ups under way at once; a further one waits, and no longer than [`ANSWER_WITHIN`].
 const MAX_LOOKUPS: usize = 32;
+/// The same for files and what phones ask, apart from them: a phone's "connected" waits for its answer.
+const MAX_READERS: usize = 32;
 /// For a body to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// From the end of a request's header to the head of its answer, the body's arrival included.
@@ -92,6 +112,18 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// Reads a body; members that this version does not know are ignored.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|e| Error::BadRequest(format!("the body cannot be used: {e}")))
+}
+
+/// The names in a request's path. What cannot be a name names nothing that is here.
+struct Named<T>(T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Path(names) = Path::from_request_parts(parts, state).await.map_err(|_| Error::NotFound)?;
+        Ok(Self(names))
+    }
 }
 
 /// The body of a request without a signature.

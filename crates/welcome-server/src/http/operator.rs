@@ -2,17 +2,18 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::response::IntoResponse;
 use http::StatusCode;
+use http::request::Parts;
 use serde::{Deserialize, Serialize};
-use welcome_proto::offer::Offer;
+use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::report::Report;
 use welcome_proto::{OfferId, RouterId, Secret};
 
 use super::auth::Operator;
 use super::error::Error;
-use super::{Body, Shared, parse};
+use super::{Body, Named, Shared, parse};
 use crate::app::unix_now;
 use crate::store::{OfferChange, RouterRow, Total};
 use crate::token;
@@ -48,7 +49,7 @@ pub(crate) async fn routers(
 pub(crate) async fn remove_router(
     State(app): Shared,
     _: Operator,
-    Path(router): Path<RouterId>,
+    Named(router): Named<RouterId>,
 ) -> Result<StatusCode, Error> {
     if !app.store.remove_router(&router).await? {
         return Err(Error::NotFound);
@@ -58,11 +59,27 @@ pub(crate) async fn remove_router(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Who speaks through the operator's hands: `?sender=sharer`, or the server itself.
+pub(crate) struct Speaker(pub(crate) Sender);
+
+impl<S: Send + Sync> FromRequestParts<S> for Speaker {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Query(SpeakerQuery { sender }) = Query::from_request_parts(parts, state).await?;
+        match sender {
+            Sender::Device => Err(Error::BadRequest("sender: sharer or server".to_owned())),
+            sender => Ok(Self(sender)),
+        }
+    }
+}
+
 /// `PUT /v1/operator/routers/{router}/offers/{offer}`.
 pub(crate) async fn put_offer(
     State(app): Shared,
     _: Operator,
-    Path((router, id)): Path<(RouterId, OfferId)>,
+    Speaker(sender): Speaker,
+    Named((router, id)): Named<(RouterId, OfferId)>,
     Body(body): Body,
 ) -> Result<StatusCode, Error> {
     let offer: Offer = parse(&body)?;
@@ -70,11 +87,14 @@ pub(crate) async fn put_offer(
         return Err(Error::BadRequest("id: the same as in the address".to_owned()));
     }
     offer.check().map_err(|e| Error::BadRequest(e.to_string()))?;
-    match app.store.put_offer(&router, &offer).await? {
+    match app.store.put_offer(&router, sender, &offer).await? {
         OfferChange::Changed => app.hub.changed(&router),
         OfferChange::Same => {}
         OfferChange::NotFound => return Err(Error::NotFound),
-        OfferChange::TooMany => return Err(Error::Full("a router takes at most 64 offers and 60 KiB of them")),
+        OfferChange::TooMany => {
+            return Err(Error::Full("a router takes at most 64 offers and 60 KiB of them from a sender"));
+        }
+        OfferChange::NoFile(why) => return Err(Error::BadRequest(why)),
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -83,9 +103,10 @@ pub(crate) async fn put_offer(
 pub(crate) async fn delete_offer(
     State(app): Shared,
     _: Operator,
-    Path((router, id)): Path<(RouterId, OfferId)>,
+    Speaker(sender): Speaker,
+    Named((router, id)): Named<(RouterId, OfferId)>,
 ) -> Result<StatusCode, Error> {
-    match app.store.delete_offer(&router, &id).await? {
+    match app.store.delete_offer(&router, sender, &id).await? {
         OfferChange::NotFound => return Err(Error::NotFound),
         _ => app.hub.changed(&router),
     }
@@ -96,7 +117,7 @@ pub(crate) async fn delete_offer(
 pub(crate) async fn reports(
     State(app): Shared,
     _: Operator,
-    Path(router): Path<RouterId>,
+    Named(router): Named<RouterId>,
 ) -> Result<impl IntoResponse, Error> {
     let (totals, last) = app.store.reports(&router).await?.ok_or(Error::NotFound)?;
     let last = last.into_iter().map(|(received, report)| Received { received, report }).collect();
@@ -117,6 +138,16 @@ struct TokenRequest {
 struct TokenReply {
     token: Secret,
     expires: u64,
+}
+
+#[derive(Deserialize)]
+struct SpeakerQuery {
+    #[serde(default = "server")]
+    sender: Sender,
+}
+
+fn server() -> Sender {
+    Sender::Server
 }
 
 #[derive(Deserialize)]

@@ -11,7 +11,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
-use welcome_proto::{Bssid, IdError, Mac, NetworkId, RouterId};
+use welcome_proto::offer::{Offer, Sender};
+use welcome_proto::{Bssid, IdError, Mac, NetworkId, RouterId, Ssid};
 
 /// What became of an announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +25,30 @@ pub(crate) enum Announced {
     UnknownRouter,
 }
 
+/// All offers of a router.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfferSet {
+    /// Grows with each change.
+    pub(crate) revision: u64,
+    pub(crate) offers: Vec<OfferRow>,
+}
+
+/// An offer, and who speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfferRow {
+    pub(crate) sender: Sender,
+    pub(crate) offer: Offer,
+}
+
+/// What a router shall show on one network that it announces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NetworkOffers {
+    pub(crate) ssid: Ssid,
+    pub(crate) offers: Vec<OfferRow>,
+}
+
 /// What became of a change of a router's offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OfferChange {
     /// The set is another from now on.
     Changed,
@@ -33,8 +56,10 @@ pub(crate) enum OfferChange {
     Same,
     /// There is no such router, or nothing to delete.
     NotFound,
-    /// The set would be larger than a router takes.
+    /// The sender would have more than a router takes.
     TooMany,
+    /// It names a file that is not here, or is another; the text says which.
+    NoFile(String),
 }
 
 /// A router as the operator sees it.

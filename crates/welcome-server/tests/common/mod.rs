@@ -46,8 +46,17 @@ impl Server {
     }
 
     pub async fn with_tls(data: &Path, tls: Option<TlsFiles>) -> Self {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Self::serve(Config { listen, data: data.to_owned(), tls, public_url: None }).await
+    }
+
+    pub async fn with_public_url(data: &Path, url: &str) -> Self {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: Some(url.parse().unwrap()) }).await
+    }
+
+    async fn serve(config: Config) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), data: data.to_owned(), tls };
         let ready = welcome_server::serve(config, async { drop(stopped.await) }).await.unwrap();
         let text = |secret: Option<&Secret>| secret.map(|s| s.reveal().to_owned()).unwrap_or_default();
         Self {
@@ -97,6 +106,18 @@ impl Server {
         routers["routers"][0]["streams"].as_u64().unwrap()
     }
 
+    /// Puts bytes there, as the operator.
+    pub async fn put_content(&self, content_type: Option<&str>, bytes: &[u8]) -> Answer {
+        let mut request =
+            Request::put("/v1/operator/content").header("authorization", format!("Bearer {}", self.operator));
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let stream = TcpStream::connect(self.addr).await.unwrap();
+        let request = request.body(bytes.to_vec()).unwrap();
+        Answer::read(exchange(stream, self.addr, request).await.unwrap()).await
+    }
+
     pub async fn put_offer(&self, router: &RouterId, id: &str, title: &str) -> StatusCode {
         let offer = json!({"id": id, "content": {"title": title}});
         self.operate(Method::PUT, &format!("/v1/operator/routers/{router}/offers/{id}"), Some(offer)).await.status
@@ -136,14 +157,14 @@ impl Client {
 pub async fn exchange<S>(
     stream: S,
     addr: SocketAddr,
-    request: Request<String>,
+    request: Request<impl Into<Bytes>>,
 ) -> hyper::Result<http::Response<Incoming>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let mut request = request.map(|body| Full::new(Bytes::from(body)));
+    let mut request = request.map(|body| Full::new(body.into()));
     request.headers_mut().entry("host").or_insert_with(|| addr.to_string().parse().unwrap());
     timeout(SOON, sender.send_request(request)).await.unwrap()
 }
@@ -181,6 +202,8 @@ impl Answer {
 pub struct Router {
     pub id: RouterId,
     pub client: Client,
+    /// The operator's, as its enrolment told it.
+    pub operator_key: Vec<u8>,
     key: Ed25519KeyPair,
 }
 
@@ -216,13 +239,15 @@ impl Router {
         if answer.status != StatusCode::CREATED {
             return Err(answer);
         }
-        let id = answer.json()["router"].as_str().unwrap().parse().unwrap();
-        Ok(Self { id, client, key })
+        let answer = answer.json();
+        let id = answer["router"].as_str().unwrap().parse().unwrap();
+        let operator_key = URL_SAFE_NO_PAD.decode(answer["operator_key"].as_str().unwrap()).unwrap();
+        Ok(Self { id, client, operator_key, key })
     }
 
     /// The same name, another key.
     pub fn with_key(&self, key: Ed25519KeyPair) -> Self {
-        Self { id: self.id.clone(), client: self.client, key }
+        Self { id: self.id.clone(), client: self.client, operator_key: self.operator_key.clone(), key }
     }
 
     /// The same key and name, another address of the server.
@@ -316,8 +341,11 @@ impl Events {
         assert_eq!(event.name, "offers");
         let push: Value = serde_json::from_str(&event.data).unwrap();
         assert_eq!(event.id, Some(push["revision"].to_string()));
-        let titles =
-            push["offers"].as_array().unwrap().iter().map(|o| o["content"]["title"].as_str().unwrap().to_owned());
+        let titles = push["offers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|signed| statement(signed)["offer"]["content"]["title"].as_str().unwrap().to_owned());
         (push["revision"].as_u64().unwrap(), titles.collect())
     }
 
@@ -326,6 +354,11 @@ impl Events {
         let event = timeout(time, self.next()).await;
         assert!(event.is_err(), "{event:?}");
     }
+}
+
+/// What was signed.
+pub fn statement(signed: &Value) -> Value {
+    serde_json::from_str(signed["statement"].as_str().unwrap()).unwrap()
 }
 
 /// One network on one BSS.

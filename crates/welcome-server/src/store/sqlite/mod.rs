@@ -4,6 +4,7 @@
 //! disk before it is acknowledged, so neither `kill -9` nor a power cut takes back what a router was told (`NORMAL`
 //! would be enough for the first only). The price is one flush of the disk a commit, some hundred commits a second.
 
+mod content;
 mod enrolment;
 mod networks;
 mod offers;
@@ -18,6 +19,7 @@ use anyhow::Context as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
+use welcome_proto::offer::Sender;
 
 use super::StoreError;
 
@@ -113,10 +115,42 @@ fn read_id<T: std::str::FromStr>(text: &str, what: &'static str) -> Result<T> {
     text.parse().map_err(|_| StoreError::Unreadable(what))
 }
 
+fn read_sender(name: &str) -> Result<Sender> {
+    let senders = [Sender::Device, Sender::Sharer, Sender::Server];
+    senders.into_iter().find(|s| s.as_str() == name).ok_or(StoreError::Unreadable("sender"))
+}
+
 fn read_json<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<T> {
     serde_json::from_str(text).map_err(|_| StoreError::Unreadable(what))
 }
 
 fn write_json<T: serde::Serialize>(value: &T, what: &'static str) -> Result<String> {
     serde_json::to_string(value).map_err(|_| StoreError::Unreadable(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn offers_from_before_there_were_senders_are_the_operators() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new().filename(dir.path().join(DATABASE)).create_if_missing(true);
+        let before = SqlitePool::connect_with(options).await.unwrap();
+        MIGRATIONS.run_to(1, &before).await.unwrap();
+        for sql in [
+            "INSERT INTO routers (id, public_key, vouched, version, enrolled) VALUES ('r-1', x'00', 1, '', 0)",
+            r#"INSERT INTO offers VALUES ('r-1', 'a', '{"id":"a","content":{"title":"t"}}')"#,
+        ] {
+            sqlx::query(sql).execute(&before).await.unwrap();
+        }
+        before.close().await;
+
+        let store = Store::open(dir.path()).await.unwrap();
+        let set = store.offers(&"r-1".parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((set.revision, set.offers.len()), (1, 1), "another revision, so that it is sent again, signed");
+        assert_eq!((set.offers[0].sender, set.offers[0].offer.id.as_str()), (Sender::Server, "a"));
+        assert!(store.remove_router(&"r-1".parse().unwrap()).await.unwrap());
+        store.close().await;
+    }
 }

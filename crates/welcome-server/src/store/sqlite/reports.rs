@@ -2,7 +2,6 @@
 
 use sqlx::{Sqlite, Transaction};
 use welcome_proto::RouterId;
-use welcome_proto::offer::Sender;
 use welcome_proto::report::{Report, ReportBatch, What};
 
 use super::{Result, Store, int, length, read_json, read_u64, write_json};
@@ -85,7 +84,9 @@ async fn count_report(tx: &mut Transaction<'_, Sqlite>, router: &RouterId, repor
     let (what, sender, offer, count) = match &report.what {
         What::Arrived => ("arrived", "", "", 1),
         What::Left => ("left", "", "", 1),
-        What::Shown { sender, offer } => ("shown", sender_name(*sender), offer.as_str(), 1),
+        What::Shown { sender, offer } => ("shown", sender.as_str(), offer.as_str(), 1),
+        What::Acknowledged => ("acknowledged", "", "", 1),
+        What::Refused { sender, offer } => ("refused", sender.as_str(), offer.as_str(), 1),
         What::Dropped { count } => ("dropped", "", "", *count),
     };
     sqlx::query(
@@ -107,11 +108,4 @@ async fn count_report(tx: &mut Transaction<'_, Sqlite>, router: &RouterId, repor
         .execute(&mut **tx)
         .await?;
     Ok(())
-}
-
-fn sender_name(sender: Sender) -> &'static str {
-    match sender {
-        Sender::Device => "device",
-        Sender::Server => "server",
-    }
 }

@@ -1,0 +1,164 @@
+//! The captive portal API (RFC 8908) for routers without a certificate of their own, and the page it names.
+//!
+//! Phones ask here because DHCP told them to; a router never holds anybody here, so nobody is ever captive. The page is
+//! for anybody who knows its address, and shows what was given to this server; what a router has of its own stays there.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use welcome_proto::offer::Content;
+use welcome_proto::{Language, NetworkId, RouterId};
+
+use super::auth::authority;
+use super::error::Error;
+use super::{App, Named, Shared};
+use crate::app::unix_now;
+use crate::language;
+use crate::store::{OfferRow, StoreError};
+use crate::token;
+
+/// `GET /v1/captive/{router}/{network}`.
+pub(crate) async fn captive(
+    State(app): Shared,
+    Named((router, network)): Named<(RouterId, NetworkId)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let offers = app.store.network_offers(&router, &network).await?.ok_or(Error::NotFound)?.offers;
+    let venue = format!("{}/v1/venue/{router}/{network}", base(&app, &headers)?);
+    // What a person has to do with is a page, what a phone has to do with is the document.
+    let common = [(VARY, "accept"), (CACHE_CONTROL, "private")];
+    if is_browser(&headers) {
+        return Ok((StatusCode::FOUND, common, [(LOCATION, venue)]).into_response());
+    }
+    let something = offers.iter().any(|row| is_in_force(row, unix_now()));
+    let answer = Captive { captive: false, venue_info_url: something.then_some(venue) };
+    let body = serde_json::to_string(&answer).map_err(|_| StoreError::Unreadable("captive portal"))?;
+    Ok((common, [(CONTENT_TYPE, "application/captive+json")], body).into_response())
+}
+
+/// `GET /v1/venue/{router}/{network}`.
+pub(crate) async fn venue(
+    State(app): Shared,
+    Named((router, network)): Named<(RouterId, NetworkId)>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let network = app.store.network_offers(&router, &network).await?.ok_or(Error::NotFound)?;
+    let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).map(language::wanted).unwrap_or_default();
+    let mut offers: Vec<_> = network.offers.iter().filter(|row| is_in_force(row, unix_now())).collect();
+    offers.sort_by_key(|row| std::cmp::Reverse(row.offer.priority));
+    let page = Page {
+        ssid: network.ssid.to_string(),
+        words: Words::of(&wanted),
+        nonce: token::random_hex::<16>(),
+        shown: offers.into_iter().map(|row| Shown::of(row, &wanted)).collect(),
+    };
+    let html = page.render().map_err(|_| StoreError::Unreadable("page"))?;
+    let policy = format!(
+        "default-src 'none'; img-src 'self'; style-src 'nonce-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        page.nonce
+    );
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, policy.as_str()),
+        (CACHE_CONTROL, "no-cache"),
+        (VARY, "accept-language"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (ROBOTS, "noindex"),
+    ];
+    Ok((headers, html).into_response())
+}
+
+const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The longest name in the DNS, and a port.
+const MAX_AUTHORITY: usize = 253 + 6;
+
+/// RFC 8908 section 5.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Captive {
+    captive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    venue_info_url: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "venue.html")]
+struct Page<'a> {
+    ssid: String,
+    words: &'static Words,
+    nonce: String,
+    shown: Vec<Shown<'a>>,
+}
+
+struct Shown<'a> {
+    content: &'a Content,
+    /// Absent for the content of those who read none of its languages.
+    language: Option<&'a Language>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(row: &'a OfferRow, wanted: &[Language]) -> Self {
+        let language = language::choose(wanted, row.offer.translations.keys());
+        let content = language.and_then(|l| row.offer.translations.get(l)).unwrap_or(&row.offer.content);
+        Self { content, language }
+    }
+}
+
+/// What the page itself says.
+struct Words {
+    language: &'static str,
+    open: &'static str,
+    read_on: &'static str,
+    nothing: &'static str,
+}
+
+impl Words {
+    fn of(wanted: &[Language]) -> &'static Self {
+        let chinese = |l: &Language| l.as_str() == "zh" || l.as_str().starts_with("zh-");
+        let english = |l: &Language| l.as_str() == "en" || l.as_str().starts_with("en-");
+        match wanted.iter().find(|l| chinese(l) || english(l)) {
+            Some(language) if chinese(language) => &CHINESE,
+            _ => &ENGLISH,
+        }
+    }
+}
+
+const ENGLISH: Words =
+    Words { language: "en", open: "Open", read_on: "Read on", nothing: "There is no message at the moment." };
+const CHINESE: Words =
+    Words { language: "zh", open: "打开", read_on: "了解更多", nothing: "目前没有消息。" };
+
+/// By the dates alone: which hour it is at the place of the router is not known here.
+fn is_in_force(row: &OfferRow, now: u64) -> bool {
+    let when = &row.offer.when;
+    when.from.is_none_or(|from| from <= now) && when.until.is_none_or(|until| now < until)
+}
+
+/// Browsers say that they want HTML; phones that ask the API do not, whatever else they say.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accepts = |what| headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).any(|v| v.contains(what));
+    accepts("text/html") && !accepts("application/captive+json")
+}
+
+/// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in the header
+/// reaches the liar alone, since no answer of ours may be kept for others.
+fn base(app: &App, headers: &HeaderMap) -> Result<String, Error> {
+    if let Some(url) = &app.public_url {
+        return Ok(url.to_string());
+    }
+    // The first of several proxies has seen what people use.
+    let forwarded = headers.get(FORWARDED_PROTO).and_then(|v| v.to_str().ok()?.split(',').next());
+    let scheme = if app.tls || forwarded == Some("https") { "https" } else { "http" };
+    let authority = authority(headers, scheme == "https").filter(|a| a.len() <= MAX_AUTHORITY);
+    let authority = authority.filter(|a| a.parse::<http::uri::Authority>().is_ok_and(|a| !a.as_str().contains('@')));
+    let authority = authority.ok_or_else(|| Error::BadRequest("Host: a name or an address".to_owned()))?;
+    Ok(format!("{scheme}://{authority}"))
+}

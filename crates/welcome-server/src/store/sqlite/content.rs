@@ -1,0 +1,67 @@
+//! Images and pages by their digest. In the database and not in files, so that any server process has them.
+
+use sqlx::{Sqlite, Transaction};
+use welcome_proto::Digest;
+use welcome_proto::offer::{File, FileKind};
+
+use super::{Result, Store, int, length, read_json};
+
+impl Store {
+    /// Keeps these bytes, if they are not here yet.
+    pub(crate) async fn put_content(&self, digest: &Digest, kind: FileKind, bytes: &[u8]) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("INSERT INTO content (digest, kind, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(&digest.0[..])
+            .bind(kind_name(kind))
+            .bind(bytes)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What these bytes are, and how many.
+    pub(crate) async fn content(&self, digest: &Digest) -> Result<Option<(FileKind, u64)>> {
+        let row: Option<(String, i64)> = sqlx::query_as("SELECT kind, length(bytes) FROM content WHERE digest = ?")
+            .bind(&digest.0[..])
+            .fetch_optional(&self.read)
+            .await?;
+        row.map(|(kind, length)| Ok((read_kind(&kind)?, super::read_u64(length, "length")?))).transpose()
+    }
+
+    /// A piece of these bytes; an empty one at their end.
+    pub(crate) async fn content_piece(&self, digest: &Digest, from: u64, most: usize) -> Result<Option<Vec<u8>>> {
+        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT substr(bytes, ?, ?) FROM content WHERE digest = ?")
+            .bind(int(from.saturating_add(1))) // SQL counts from one
+            .bind(length(most))
+            .bind(&digest.0[..])
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(row.map(|(piece,)| piece))
+    }
+}
+
+/// Why an offer cannot have this file, if it cannot.
+pub(super) async fn look_for_file(tx: &mut Transaction<'_, Sqlite>, file: &File) -> Result<Option<String>> {
+    let row: Option<(String, i64)> = sqlx::query_as("SELECT kind, length(bytes) FROM content WHERE digest = ?")
+        .bind(&file.digest.0[..])
+        .fetch_optional(&mut **tx)
+        .await?;
+    let digest = file.digest;
+    Ok(match row {
+        None => Some(format!("content {digest} is not here: PUT it to /v1/operator/content first")),
+        Some((kind, length)) if kind != kind_name(file.kind) || length != i64::from(file.length) => {
+            Some(format!("content {digest} is {length} bytes of {kind}"))
+        }
+        Some(_) => None,
+    })
+}
+
+/// As in JSON: the media type without its parameters.
+fn kind_name(kind: FileKind) -> &'static str {
+    kind.media_type().split(';').next().unwrap_or_default()
+}
+
+fn read_kind(name: &str) -> Result<FileKind> {
+    read_json(&format!("\"{name}\""), "kind of content")
+}
