@@ -16,13 +16,20 @@ pub fn merge(old: &Config, new: Config) -> (Config, Vec<&'static str>) {
         ("main.leases", old.leases != new.leases),
         ("main.status_socket", old.status_socket != new.status_socket),
         ("main.state_dir", old.state_dir != new.state_dir),
+        ("main.catch", old.catch != new.catch),
+        ("main.tls_listen", old.tls.as_ref().map(|t| &t.listen) != new.tls.as_ref().map(|t| &t.listen)),
+        ("main.languages", old.languages != new.languages),
+        ("main.cache_dir", old.cache_dir != new.cache_dir),
+        ("main.cache_kib", old.cache_limit != new.cache_limit),
+        ("main.clock", old.trusts_clock != new.trusts_clock),
+        ("main.timezone", old.zone != new.zone),
         ("server.url", url(old) != url(&new)),
         // A router that is registered needs its token no more.
         ("server.ca_file", ca_file(old) != ca_file(&new)),
     ];
     let waiting = waiting.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
-    let Config { log_level, rules, passphrases, captive_portals, .. } = new;
-    (Config { log_level, rules, passphrases, captive_portals, ..old.clone() }, waiting)
+    let Config { log_level, rules, passphrases, captive_portals, allow, files, .. } = new;
+    (Config { log_level, rules, passphrases, captive_portals, allow, files, ..old.clone() }, waiting)
 }
 
 #[cfg(test)]

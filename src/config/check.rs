@@ -7,21 +7,21 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use tracing::Level;
-use welcome_core::{NetworkRules, Rules};
-use welcome_proto::offer::{Content, Offer};
-use welcome_proto::{NetworkId, OfferId, Secret};
+use welcome_core::Rules;
+use welcome_proto::Secret;
 
-use super::network;
+use super::offer::{self, Offers, Wanted};
 use super::raw::{Raw, Section, Value};
 use super::reader::{Reader, label, parse};
 use super::{
-    Config, DEFAULT_CAP_PER_VISIT, DEFAULT_ENABLED, DEFAULT_HOSTAPD_DIR, DEFAULT_LEASES, DEFAULT_LISTEN,
-    DEFAULT_LOG_LEVEL, DEFAULT_PRIORITY, DEFAULT_STATE_DIR, DEFAULT_STATUS_SOCKET, DEFAULT_UBUS_SOCKET, Joins, Problem,
-    Server, ServerUrl,
+    Config, DEFAULT_CACHE_DIR, DEFAULT_CACHE_KIB, DEFAULT_CATCH, DEFAULT_ENABLED, DEFAULT_HOSTAPD_DIR,
+    DEFAULT_LANGUAGES, DEFAULT_LEASES, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_STATE_DIR, DEFAULT_STATUS_SOCKET,
+    DEFAULT_TLS_LISTEN, DEFAULT_UBUS_SOCKET, Joins, Problem, Server, ServerUrl, Tls, network,
 };
+use crate::zone::Zone;
 
 /// The sections there are, with their options.
-pub const KNOWN: [(&str, &[&str]); 4] = [
+pub const KNOWN: [(&str, &[&str]); 5] = [
     (
         "welcomed",
         &[
@@ -34,6 +34,16 @@ pub const KNOWN: [(&str, &[&str]); 4] = [
             "leases",
             "status_socket",
             "state_dir",
+            "catch",
+            "tls_name",
+            "tls_cert",
+            "tls_key",
+            "tls_listen",
+            "languages",
+            "cache_dir",
+            "cache_kib",
+            "timezone",
+            "clock",
         ],
     ),
     ("server", &["url", "token", "ca_file", "allow_plain_http"]),
@@ -52,28 +62,53 @@ pub const KNOWN: [(&str, &[&str]); 4] = [
             "share_key",
             "place",
             "captive_portal",
+            "mode",
+            "gate_minutes",
+            "gate_fail",
+            "allow",
         ],
     ),
-    ("offer", &["network", "title", "text", "link", "priority", "cap_per_visit", "enabled"]),
+    (
+        "offer",
+        &[
+            "network",
+            "title",
+            "text",
+            "link",
+            "image",
+            "image_alt",
+            "color",
+            "page",
+            "priority",
+            "cap_per_visit",
+            "cap_per_day",
+            "from",
+            "until",
+            "weekday",
+            "hours",
+            "audience",
+            "enabled",
+        ],
+    ),
+    ("translation", &["offer", "language", "title", "text", "link", "image", "image_alt", "color", "page"]),
 ];
-/// The most offers a router makes by itself.
-pub const MAX_OFFERS: usize = 32;
 
-/// Makes a configuration.
+/// Makes a configuration, and says which files belong to it. Dates are those of `zone`, unless the text names another.
 ///
 /// # Errors
 /// With everything that is wrong, in order of lines.
-pub fn check(raw: &Raw) -> Result<Config, Vec<Problem>> {
+pub fn check(raw: &Raw, zone: &Zone) -> Result<(Config, Vec<Wanted>), Vec<Problem>> {
     let mut problems = Vec::new();
     for section in &raw.sections {
         find_unknown(section, &mut problems);
     }
     let main = at_most_one(raw, "welcomed", &mut problems);
     let server = at_most_one(raw, "server", &mut problems);
-    let mut config = read_main(main, &mut problems);
+    let mut config = read_main(main, zone, &mut problems);
     config.server = server.and_then(|s| read_server(&mut Reader::new(s, &mut problems)));
     network::read(raw, &mut config, &mut problems);
-    config.rules.offers = read_offers(raw, &config.rules.networks, &mut problems);
+    let Offers { offers, wanted } = offer::read(raw, &config.rules.networks, &config.zone, &mut problems);
+    config.rules.offers = offers;
     if config.enabled && raw.sections.iter().all(|s| s.kind != "network") {
         let what = "there is no network to share; add `config network 'NAME'` with a `list section` or `list ifname`";
         if let Some(main) = main {
@@ -82,46 +117,86 @@ pub fn check(raw: &Raw) -> Result<Config, Vec<Problem>> {
         }
     }
     problems.sort_by_key(|p| p.line);
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    if problems.is_empty() { Ok((config, wanted)) } else { Err(problems) }
 }
 
-fn read_main(main: Option<&Section>, problems: &mut Vec<Problem>) -> Config {
+fn read_main(main: Option<&Section>, zone: &Zone, problems: &mut Vec<Problem>) -> Config {
     let nothing = Section { kind: "welcomed".to_owned(), name: None, line: 1, settings: Vec::new() };
     let mut main = Reader::new(main.unwrap_or(&nothing), problems);
     Config {
         file: PathBuf::new(),
         enabled: main.bool("enabled", DEFAULT_ENABLED),
         log_level: main.one("log_level", "error, warn, info, debug or trace", log_level).unwrap_or(DEFAULT_LOG_LEVEL),
-        listen: read_listen(&mut main),
+        listen: read_listen(&mut main, "listen", DEFAULT_LISTEN),
         joins: main.one("joins", "auto, control or ubus", joins).unwrap_or_default(),
         hostapd_dir: main.path("hostapd_dir").unwrap_or_else(|| DEFAULT_HOSTAPD_DIR.into()),
         ubus_socket: main.path("ubus_socket").unwrap_or_else(|| DEFAULT_UBUS_SOCKET.into()),
         leases: main.path("leases").unwrap_or_else(|| DEFAULT_LEASES.into()),
         status_socket: main.path("status_socket").unwrap_or_else(|| DEFAULT_STATUS_SOCKET.into()),
         state_dir: main.path("state_dir").unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+        catch: read_catch(&mut main),
+        tls: read_tls(&mut main),
+        languages: main.path("languages").unwrap_or_else(|| DEFAULT_LANGUAGES.into()),
+        cache_dir: main.path("cache_dir").unwrap_or_else(|| DEFAULT_CACHE_DIR.into()),
+        cache_limit: u64::from(main.one("cache_kib", "64 to 65536", cache_kib).unwrap_or(DEFAULT_CACHE_KIB)) * 1024,
+        zone: main
+            .one("timezone", "a POSIX time zone such as CET-1CEST,M3.5.0,M10.5.0/3", parse)
+            .unwrap_or_else(|| zone.clone()),
+        trusts_clock: main.one("clock", "ntp or system", clock).unwrap_or(false),
         server: None,
         rules: Rules::default(),
         passphrases: BTreeMap::new(),
         captive_portals: BTreeMap::new(),
+        allow: BTreeMap::new(),
+        files: BTreeMap::new(),
     }
 }
 
-fn read_listen(main: &mut Reader<'_>) -> Vec<SocketAddr> {
+/// The firewall turns all families to one port.
+fn read_catch(main: &mut Reader<'_>) -> Vec<SocketAddr> {
+    let catch = read_listen(main, "catch", DEFAULT_CATCH);
+    let first = catch[0].port();
+    if catch.iter().any(|address| address.port() != first) {
+        let line = main.section.setting("catch").map_or(main.section.line, |s| s.values[0].line);
+        main.problem(line, "catch", "its addresses have different ports; one port takes what is caught");
+    }
+    catch
+}
+
+/// A name and its certificate, or nothing of them.
+fn read_tls(main: &mut Reader<'_>) -> Option<Tls> {
+    let name = main.one("tls_name", "the name in the certificate, e.g. welcome.cafe.example", host_name);
+    let (cert, key) = (main.path("tls_cert"), main.path("tls_key"));
+    let listen = read_listen(main, "tls_listen", DEFAULT_TLS_LISTEN);
+    let all = ["tls_name", "tls_cert", "tls_key"];
+    let missing: Vec<_> = all.into_iter().filter(|o| main.section.setting(o).is_none()).collect();
+    if !missing.is_empty() {
+        let lonely = all.into_iter().chain(["tls_listen"]).filter_map(|o| Some((o, main.section.setting(o)?)));
+        if let Some((option, setting)) = lonely.into_iter().next() {
+            let what = format!("means nothing without {}", missing.join(" and "));
+            main.problem(setting.values[0].line, option, what);
+        }
+    }
+    Some(Tls { name: name?, cert: cert?, key: key?, listen })
+}
+
+fn read_listen(main: &mut Reader<'_>, option: &str, default: SocketAddr) -> Vec<SocketAddr> {
     let mut listen: Vec<SocketAddr> = Vec::new();
-    for (line, address) in main.list("listen", "an address and a port such as 192.168.1.1:8910 or [::]:8910", parse) {
+    let right = format!("an address and a port such as 192.168.1.1:{0} or [::]:{0}", default.port());
+    for (line, address) in main.list(option, &right, parse) {
         let everywhere = |a: &SocketAddr, b: &SocketAddr| {
             a.port() == b.port() && a.ip() == Ipv6Addr::UNSPECIFIED && b.ip() == Ipv4Addr::UNSPECIFIED
         };
         if listen.contains(&address) {
-            main.problem(line, "listen", format!("{address} stands here twice; once is enough"));
+            main.problem(line, option, format!("{address} stands here twice; once is enough"));
         } else if listen.iter().any(|a| everywhere(a, &address) || everywhere(&address, a)) {
-            main.problem(line, "listen", "[::] takes IPv4 as well; leave 0.0.0.0 out");
+            main.problem(line, option, "[::] takes IPv4 as well; leave 0.0.0.0 out");
         } else {
             listen.push(address);
         }
     }
     if listen.is_empty() {
-        listen.push(DEFAULT_LISTEN);
+        listen.push(default);
     }
     listen
 }
@@ -163,59 +238,6 @@ fn read_server(server: &mut Reader<'_>) -> Option<Server> {
     Some(Server { url, token, ca_file, allow_plain_http })
 }
 
-fn read_offers(raw: &Raw, networks: &BTreeMap<NetworkId, NetworkRules>, problems: &mut Vec<Problem>) -> Vec<Offer> {
-    let mut offers = Vec::new();
-    for (n, section) in raw.sections.iter().filter(|s| s.kind == "offer").enumerate() {
-        let mut reader = Reader::new(section, problems);
-        if n == MAX_OFFERS {
-            reader.problem_of_section(format!("one offer too many; at most {MAX_OFFERS}"));
-        }
-        let id = reader.name::<OfferId>("an offer", "config offer 'hello'");
-        let enabled = reader.bool("enabled", true);
-        let offer = id.map(|id| read_offer(&mut reader, id, networks));
-        offers.extend(offer.filter(|_| enabled));
-    }
-    offers
-}
-
-fn read_offer(offer: &mut Reader<'_>, id: OfferId, networks: &BTreeMap<NetworkId, NetworkRules>) -> Offer {
-    let mut on = Vec::new();
-    for (line, network) in offer.list("network", "the name of a network section", parse::<NetworkId>) {
-        if !networks.contains_key(&network) {
-            let near = nearest(network.as_str(), networks.keys().map(NetworkId::as_str));
-            let known: Vec<_> = networks.keys().map(NetworkId::as_str).collect();
-            let right = match near {
-                Some(near) => format!("did you mean '{near}'?"),
-                None if known.is_empty() => "there is none in this file".to_owned(),
-                None => format!("there are: {}", known.join(", ")),
-            };
-            offer.problem(line, "network", format!("there is no network '{network}'; {right}"));
-        }
-        on.push(network);
-    }
-    let text = |offer: &mut Reader<'_>, option| offer.value(option).map(|v| v.text.clone());
-    let made = Offer {
-        id,
-        networks: on,
-        priority: offer.one("priority", "0 to 100", parse).unwrap_or(DEFAULT_PRIORITY),
-        cap_per_visit: offer.one("cap_per_visit", "1 to 100", parse).unwrap_or(DEFAULT_CAP_PER_VISIT),
-        content: Content {
-            title: text(offer, "title").unwrap_or_default(),
-            text: text(offer, "text").unwrap_or_default(),
-            link: text(offer, "link"),
-        },
-    };
-    if offer.section.setting("title").is_none() {
-        offer.problem_of_section("title is missing; set `option title` to 1 to 80 characters");
-    } else if let Err(error) = made.check() {
-        let error = error.to_string();
-        let (option, right) = error.split_once(": ").unwrap_or(("", &error));
-        let line = offer.section.setting(option).map_or(offer.section.line, |s| s.values[0].line);
-        offer.problem(line, option, format!("not within its limits; expected {right}"));
-    }
-    made
-}
-
 fn at_most_one<'a>(raw: &'a Raw, kind: &str, problems: &mut Vec<Problem>) -> Option<&'a Section> {
     let mut all = raw.sections.iter().filter(|s| s.kind == kind);
     let first = all.next()?;
@@ -250,7 +272,7 @@ fn right_name<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone) -> 
 }
 
 /// The known name that was probably meant.
-fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &&str| strsim::osa_distance(wrong, name);
     known.min_by_key(distance).filter(|name| distance(name) <= MAX_TYPOS && distance(name) < name.len())
 }
@@ -274,6 +296,25 @@ fn joins(text: &str) -> Option<Joins> {
         "ubus" => Some(Joins::Ubus),
         _ => None,
     }
+}
+
+/// Whether the clock is trusted as it is.
+fn clock(text: &str) -> Option<bool> {
+    match text {
+        "ntp" => Some(false),
+        "system" => Some(true),
+        _ => None,
+    }
+}
+
+fn cache_kib(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|kib| (64..=65536).contains(kib))
+}
+
+/// As a certificate names it: not an address, which no public certificate has.
+fn host_name(text: &str) -> Option<String> {
+    let name = rustls_pki_types::DnsName::try_from(text).ok()?;
+    text.contains('.').then(|| name.as_ref().to_ascii_lowercase())
 }
 
 /// A letter left out, one too many, two swapped; more is another word.

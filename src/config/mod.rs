@@ -4,7 +4,9 @@
 //! says everything that is wrong. A new file makes a new `Config`; nothing here changes one.
 
 pub mod check;
+pub mod files;
 pub mod network;
+pub mod offer;
 pub mod raw;
 pub mod reader;
 #[cfg(test)]
@@ -18,10 +20,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use rustls_pki_types::ServerName;
 use tracing::Level;
 use welcome_core::Rules;
-use welcome_proto::{NetworkId, Secret};
+use welcome_proto::{Digest, NetworkId, Secret};
+
+use crate::zone::Zone;
 
 /// Where the configuration is.
 pub const DEFAULT_PATH: &str = "/etc/config/welcomed";
@@ -44,6 +49,16 @@ pub const DEFAULT_UBUS_SOCKET: &str = "/var/run/ubus/ubus.sock";
 pub const DEFAULT_STATUS_SOCKET: &str = "/var/run/welcomed/status.sock";
 /// On flash: the router's key is made once.
 pub const DEFAULT_STATE_DIR: &str = "/etc/welcomed";
+/// Where caught HTTP goes; on every address, as a redirect leads to the one of the interface it came in by.
+pub const DEFAULT_CATCH: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8911);
+/// The pages over TLS, for a router with a certificate. 443 is the router's own web interface.
+pub const DEFAULT_TLS_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 8912);
+/// More languages for the pages.
+pub const DEFAULT_LANGUAGES: &str = "/usr/share/welcomed/languages";
+/// On flash: offers are there after a power cut, too.
+pub const DEFAULT_CACHE_DIR: &str = "/etc/welcomed/content";
+/// A few pictures; the smallest routers have little more.
+pub const DEFAULT_CACHE_KIB: u32 = 512;
 /// In the middle, so that both more and less important ones have room.
 pub const DEFAULT_PRIORITY: u8 = 50;
 /// A visit sees an offer once.
@@ -77,6 +92,20 @@ pub struct Config {
     pub status_socket: PathBuf,
     /// Where the router's key is kept.
     pub state_dir: PathBuf,
+    /// Where HTTP goes that the firewall has caught.
+    pub catch: Vec<SocketAddr>,
+    /// The pages over TLS.
+    pub tls: Option<Tls>,
+    /// Where more languages for the pages are.
+    pub languages: PathBuf,
+    /// Where images, pages and offers of the server are kept.
+    pub cache_dir: PathBuf,
+    /// How many bytes of images and pages are kept at most.
+    pub cache_limit: u64,
+    /// The time zone of the place.
+    pub zone: Zone,
+    /// Whether the clock is right without anybody's word.
+    pub trusts_clock: bool,
     /// The directory; without one the router works alone.
     pub server: Option<Server>,
     /// What decisions need.
@@ -85,6 +114,23 @@ pub struct Config {
     pub passphrases: BTreeMap<NetworkId, Vec<Secret>>,
     /// The captive portal API of each network whose guests are told of one by DHCP (RFC 8910).
     pub captive_portals: BTreeMap<NetworkId, String>,
+    /// What stations may reach while a gate holds them.
+    pub allow: BTreeMap<NetworkId, Vec<IpNet>>,
+    /// The images and pages of the router's own offers.
+    pub files: BTreeMap<Digest, PathBuf>,
+}
+
+/// The router's own name and certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The name in the certificate, by which stations ask.
+    pub name: String,
+    /// The certificate and what is above it (PEM).
+    pub cert: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+    /// Where the pages are served over TLS.
+    pub listen: Vec<SocketAddr>,
 }
 
 /// How to hear who joins.
@@ -124,13 +170,13 @@ impl Config {
         Ok(Self { file: path.to_owned(), ..config })
     }
 
-    /// Checks a text; problems name `file` as their place.
+    /// Checks a text; problems name `file` as their place. Looks at nothing else: the images and pages that the text
+    /// names are left out, and dates are those of UTC unless the text names a time zone.
     ///
     /// # Errors
     /// With everything that is wrong.
     pub fn parse(file: &Path, text: &[u8]) -> Result<Self, LoadError> {
-        let raw = uci::parse(text).map_err(|errors| errors.into_iter().map(Problem::from).collect());
-        let checked = raw.and_then(|raw| check::check(&raw));
+        let checked = checked(text, &Zone::default()).map(|(config, _)| config);
         checked
             .map(|config| Self { file: file.to_owned(), ..config })
             .map_err(|problems| LoadError::Problems { file: file.to_owned(), problems })
@@ -142,8 +188,19 @@ impl Config {
         let mut text = Vec::new();
         // One more than allowed is enough for the parser to see that it is too long.
         file.take(uci::MAX_FILE as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
-        Self::parse(path, &text)
+        let whole = checked(&text, &Zone::of_this_machine()).and_then(|(mut config, wanted)| {
+            config.files = files::read(&mut config.rules.offers, wanted)?;
+            Ok(config)
+        });
+        whole
+            .map(|config| Self { file: path.to_owned(), ..config })
+            .map_err(|problems| LoadError::Problems { file: path.to_owned(), problems })
     }
+}
+
+fn checked(text: &[u8], zone: &Zone) -> Result<(Config, Vec<offer::Wanted>), Vec<Problem>> {
+    let raw = uci::parse(text).map_err(|errors| errors.into_iter().map(Problem::from).collect::<Vec<_>>())?;
+    check::check(&raw, zone)
 }
 
 /// Why there is no configuration; several lines if there are several problems.

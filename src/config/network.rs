@@ -3,8 +3,11 @@
 //! Pure; part of [`super::check`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
 
-use welcome_core::{AnnounceRules, CredentialRule, NetworkRules};
+use ipnet::IpNet;
+use welcome_core::{AnnounceRules, CredentialRule, Gate, Mode, NetworkRules};
 use welcome_proto::announce::Place;
 use welcome_proto::{NetworkId, Secret};
 
@@ -16,6 +19,10 @@ use super::{Config, KEY_OWNER, KEY_SHARED, Problem};
 pub const MAX_NETWORKS: usize = 16;
 /// The most passphrases of one network; each costs hostapd a PBKDF2 while a station waits.
 pub const MAX_PASSPHRASES: usize = 8;
+/// A week.
+const MAX_GATE_MINUTES: u64 = 7 * 24 * 60;
+/// The most prefixes that a gate lets through.
+const MAX_ALLOW: usize = 64;
 /// Longer ones do not fit a DHCPv4 option (RFC 8910, section 2.1).
 pub const MAX_CAPTIVE_PORTAL: usize = 255;
 
@@ -30,12 +37,14 @@ pub fn read(raw: &Raw, config: &mut Config, problems: &mut Vec<Problem>) {
         let id = reader.name::<NetworkId>("a network", "config network 'cafe'");
         let by_passphrase = section.setting("credential").is_some_and(|s| s.values[0].text == "passphrase");
         let passphrases = read_passphrases(&mut reader, by_passphrase);
-        let network = read_network(&mut reader, &mut owners);
+        let mut network = read_network(&mut reader, &mut owners);
+        let allow = read_mode(&mut reader, &mut network);
         let portal = reader.one("captive_portal", "an https:// URI of at most 255 characters", captive_portal);
         if let Some(id) = id {
             config.rules.networks.insert(id.clone(), network);
             config.passphrases.extend(by_passphrase.then(|| (id.clone(), passphrases)));
-            config.captive_portals.extend(portal.map(|uri| (id, uri)));
+            config.captive_portals.extend(portal.map(|uri| (id.clone(), uri)));
+            config.allow.insert(id, allow);
         }
     }
 }
@@ -72,7 +81,42 @@ fn read_network(network: &mut Reader<'_>, owners: &mut Owners) -> NetworkRules {
     let key = key.filter(|_| share).map(|v| Secret::new(&*v.text));
     let key_of_netifd = share && key.is_none();
     let announce = announced.then_some(AnnounceRules { key, key_of_netifd, place });
-    NetworkRules { ifnames, sections, credential, announce }
+    NetworkRules { ifnames, sections, credential, announce, ..NetworkRules::default() }
+}
+
+/// How far the agent may go; returns what a gate lets through.
+fn read_mode(reader: &mut Reader<'_>, network: &mut NetworkRules) -> Vec<IpNet> {
+    let mode = reader
+        .one("mode", "app, notify, splash or gate", |text| Mode::ALL.into_iter().find(|mode| mode.as_str() == text));
+    network.mode = mode.unwrap_or_default();
+    let minutes = reader.one("gate_minutes", "1 to 10080 (a week)", |text| {
+        text.parse::<u64>().ok().filter(|minutes| (1..=MAX_GATE_MINUTES).contains(minutes))
+    });
+    let fails_open = reader.one("gate_fail", "open or closed", |text| match text {
+        "open" => Some(true),
+        "closed" => Some(false),
+        _ => None,
+    });
+    let default = Gate::default();
+    network.gate = Gate {
+        time: minutes.map_or(default.time, |m| Duration::from_secs(m * 60)),
+        fails_open: fails_open.unwrap_or(default.fails_open),
+    };
+    let prefix = |text: &str| text.parse().ok().or_else(|| text.parse().ok().map(IpAddr::into));
+    let allow = reader.list("allow", "an address or a prefix such as 192.0.2.0/24 or 2001:db8::/32", prefix);
+    if let Some((line, _)) = allow.get(MAX_ALLOW) {
+        reader.problem(*line, "allow", format!("too many; at most {MAX_ALLOW}"));
+    }
+    if network.mode != Mode::Gate && !(mode.is_none() && reader.section.setting("mode").is_some()) {
+        for option in ["gate_minutes", "gate_fail", "allow"] {
+            if let Some(setting) = reader.section.setting(option) {
+                let what =
+                    format!("means nothing with mode '{}'; remove it, or set mode 'gate'", network.mode.as_str());
+                reader.problem(setting.values[0].line, option, what);
+            }
+        }
+    }
+    allow.into_iter().map(|(_, net)| net).collect()
 }
 
 fn no_other_has(

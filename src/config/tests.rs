@@ -5,13 +5,15 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use tracing::Level;
-use welcome_core::{CredentialRule, Rules};
+use welcome_core::{CredentialRule, Gate, Mode, Rules};
 use welcome_proto::announce::Place;
 use welcome_proto::{NetworkId, Secret};
 
-use super::check::{KNOWN, MAX_OFFERS};
+use super::check::KNOWN;
 use super::network::{MAX_NETWORKS, MAX_PASSPHRASES};
+use super::offer::MAX_OFFERS;
 use super::{Config, DEFAULT_CAP_PER_VISIT, DEFAULT_PRIORITY, Joins, KEY_OWNER, KEY_SHARED, uci};
+use crate::zone::Zone;
 
 const SHIPPED: &str = include_str!("../../files/etc/config/welcomed");
 
@@ -58,9 +60,25 @@ fn the_shipped_file_shows_every_option_and_its_default() {
     let Config { rules, server, .. } = config.clone();
     let (passphrases, captive_portals) = (BTreeMap::new(), BTreeMap::new());
     assert_eq!((config.passphrases.len(), config.captive_portals.len()), (1, 1));
-    let nothing =
-        Config { enabled: false, server: None, rules: Rules::default(), passphrases, captive_portals, ..config };
+    assert_eq!((config.tls.is_some(), config.zone != Zone::default()), (true, true));
+    assert_eq!(config.allow.values().map(Vec::len).sum::<usize>(), 1);
+    let nothing = Config {
+        enabled: false,
+        server: None,
+        rules: Rules::default(),
+        passphrases,
+        captive_portals,
+        tls: None,
+        zone: Zone::default(),
+        allow: BTreeMap::new(),
+        ..config
+    };
     assert_eq!(nothing, default);
+    let gate = &rules.networks[&"cafe".parse::<NetworkId>().unwrap()];
+    assert_eq!((gate.mode, gate.gate), (Mode::Gate, Gate::default()));
+    let offer = &rules.offers[0];
+    assert_eq!((offer.when.hours.len(), offer.when.weekdays.len(), offer.cap_per_day), (1, 1, Some(3)));
+    assert_eq!(offer.translations.keys().map(|l| l.as_str()).collect::<Vec<_>>(), ["zh"]);
     assert!(server.is_some());
     assert_eq!((rules.networks.len(), rules.offers.len()), (2, 1));
     assert_eq!((rules.offers[0].priority, rules.offers[0].cap_per_visit), (DEFAULT_PRIORITY, DEFAULT_CAP_PER_VISIT));
@@ -90,6 +108,105 @@ fn a_whole_configuration_is_understood() {
     assert_eq!(config.rules.networks[&"quiet".parse::<NetworkId>().unwrap()].announce, None);
     let offers: Vec<_> = config.rules.offers.iter().map(|o| o.id.as_str()).collect();
     assert_eq!(offers, ["hello"]);
+}
+
+#[test]
+fn dates_are_those_of_the_place() {
+    let moments = |from: &str, until: &str| {
+        let text = format!(
+            "config welcomed main\noption timezone CET-1CEST,M3.5.0,M10.5.0/3\n\
+             config offer o\noption title t\noption from '{from}'\noption until '{until}'\n"
+        );
+        read(&text).map(|c| (c.rules.offers[0].when.from.unwrap(), c.rules.offers[0].when.until.unwrap()))
+    };
+    // 2026-12-24 begins at 23:00 UTC of the day before, and its last minute counts.
+    assert_eq!(moments("2026-12-24", "2026-12-24").unwrap(), (1_798_066_800, 1_798_153_200));
+    assert_eq!(moments("2026-07-01 12:30", "2026-07-01T13:00").unwrap(), (1_782_901_800, 1_782_903_600));
+    for bad in
+        ["2026-02-30", "24.12.2026", "2026-1-1", "2026-12-24 25:00", "2026-12-24 1:00", "tomorrow", "2026-12-24-1"]
+    {
+        let problems = moments(bad, "2030-01-01").unwrap_err();
+        assert!(problems[0].contains("expected a date"), "{bad}: {problems:?}");
+    }
+    assert!(moments("2026-12-24", "2026-12-23").unwrap_err()[0].contains("later than from"));
+}
+
+#[test]
+fn a_translation_has_its_own_words_and_the_rest_of_the_offer() {
+    let config = read(
+        "config offer o\noption title Hello\noption link https://a.example\noption color '#0b5f6b'\n\
+         config translation\noption offer o\noption language zh\noption title 你好\n",
+    );
+    let offer = config.unwrap().rules.offers.remove(0);
+    let zh = &offer.translations[&"zh".parse().unwrap()];
+    assert_eq!((zh.title.as_str(), &zh.link, zh.color), ("你好", &offer.content.link, offer.content.color));
+    let found = problems(
+        "config offer hello\noption title Hello\n\
+         config translation\noption offer helo\noption language zh\noption title x\n\
+         config translation\noption offer hello\noption title x\n\
+         config translation\noption offer hello\noption language zh\n",
+    );
+    assert!(found[0].contains("did you mean 'hello'?"), "{found:?}");
+    assert!(found[1].contains("language is missing"), "{found:?}");
+    assert!(found[2].contains("title is missing"), "{found:?}");
+}
+
+#[test]
+fn images_and_pages_are_read_when_the_file_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (image, page, wrong) = (dir.path().join("a.png"), dir.path().join("p.html"), dir.path().join("x"));
+    std::fs::write(&image, b"\x89PNG\r\n\x1a\n").unwrap();
+    std::fs::write(&page, "<p>Menu</p>").unwrap();
+    std::fs::write(&wrong, [0; 9]).unwrap();
+    let load = |image: &Path, page: &Path| {
+        let file = dir.path().join("welcomed");
+        let (image, page) = (image.display(), page.display());
+        let text = format!(
+            "config offer o\noption title t\noption image {image}\noption image_alt Cup\noption page {page}\n\
+             config translation\noption offer o\noption language zh\noption title t\noption image {image}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        Config::load(&file)
+    };
+    let config = load(&image, &page).unwrap();
+    let content = &config.rules.offers[0].content;
+    let (shown, menu) = (content.image.as_ref().unwrap(), content.page.as_ref().unwrap());
+    assert_eq!((shown.alt.as_str(), shown.file.length, menu.length), ("Cup", 8, 11));
+    assert_eq!(config.files[&menu.digest], page);
+    let zh = &config.rules.offers[0].translations[&"zh".parse().unwrap()];
+    assert_eq!((&zh.page, zh.image.as_ref().map(|i| &i.file)), (&content.page, Some(&shown.file)));
+    let said = load(&wrong, &image).unwrap_err().to_string();
+    assert!(said.contains("o.image: ") && said.contains("is no JPEG") && said.contains("is no HTML"), "{said}");
+    let said = load(&dir.path().join("none"), dir.path()).unwrap_err().to_string();
+    assert!(said.contains("cannot be read") && said.contains("is no file"), "{said}");
+}
+
+#[test]
+fn modes_and_certificates_are_whole_or_refused() {
+    let gate = read(
+        "config network a\nlist ifname w\noption mode gate\noption gate_minutes 5\nlist allow '192.0.2.1 2001:db8::/32'\n",
+    );
+    let gate = gate.unwrap();
+    assert_eq!(gate.rules.networks[&"a".parse().unwrap()].gate.time.as_secs(), 300);
+    assert_eq!(
+        gate.allow[&"a".parse().unwrap()].iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["192.0.2.1/32", "2001:db8::/32"]
+    );
+    let found = problems("config network a\nlist ifname w\noption mode splash\noption gate_minutes 5\n");
+    assert!(found[0].contains("means nothing with mode 'splash'"), "{found:?}");
+    let found = problems("config network a\nlist ifname w\noption mode gates\nlist allow cafe.example\n");
+    assert!(
+        found[0].contains("expected app, notify, splash or gate") && found[1].contains("a prefix such as"),
+        "{found:?}"
+    );
+    let found = problems("config welcomed main\nlist catch 192.0.2.1:1\nlist catch [2001:db8::1]:2\n");
+    assert!(found[0].contains("different ports"), "{found:?}");
+    let found = problems("config welcomed main\noption tls_name a.example\n");
+    assert!(found[0].contains("means nothing without tls_cert and tls_key"), "{found:?}");
+    let found = problems(
+        "config welcomed main\noption tls_name 192.0.2.1\noption tls_cert /c\noption tls_key /k\noption timezone Berlin\n",
+    );
+    assert!(found[0].contains("the name in the certificate") && found[1].contains("POSIX"), "{found:?}");
 }
 
 #[test]
