@@ -1,38 +1,50 @@
 //! What stations on the local network reach: listeners, connections and their limits.
 //!
-//! In: connections, and the [`View`]. Out: answers, and events for the core. An accept error is never fatal, one
+//! In: connections, and the [`View`](welcome_core::View). Out: answers, and events for the core. An accept error is never fatal, one
 //! connection never costs another one its place beyond the limits, and nothing a station sends makes a task.
 
+pub mod answer;
 pub mod asked;
+pub mod captive;
+pub mod catch;
+mod caught;
+pub mod color;
+pub mod connections;
 pub mod deadline;
+pub mod form;
+pub mod language;
+pub mod link;
 pub mod page;
+mod people;
+pub mod probe;
+pub mod resume;
 pub mod route;
 pub mod stream;
+pub mod style;
 #[cfg(test)]
 mod tests;
+pub mod tls;
+pub mod words;
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinSet};
-use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
-use welcome_core::{Event, View};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{info, warn};
 
-use self::deadline::WriteDeadline;
+use self::connections::{Connections, Door};
+use self::route::{Parts, Router, Whereabouts};
+use self::tls::Certificate;
+use self::words::Languages;
+use crate::config::{Config, Tls};
 use crate::tasks::Stop;
 
 /// What one station, and all together, may take. The defaults are those of the documentation.
@@ -42,8 +54,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections that are live streams: the rest is for pages.
     pub streams: usize,
-    /// Connections from one address.
-    pub per_address: usize,
+    /// Connections from one station to the pages, and as many that were caught.
+    pub per_station: usize,
     /// For a request's head to come, and for a kept connection to stay silent.
     pub head_time: Duration,
     /// For a request's body to come.
@@ -54,6 +66,8 @@ pub struct Limits {
     pub heart_beat: Duration,
     /// For an unknown address to become known.
     pub address_wait: Duration,
+    /// Between two looks at the files of the certificate.
+    pub certificate_look: Duration,
 }
 
 impl Default for Limits {
@@ -61,20 +75,41 @@ impl Default for Limits {
         Self {
             connections: 160,
             streams: 128,
-            per_address: 8,
+            per_station: 8,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(10),
             write_time: Duration::from_secs(20),
             heart_beat: Duration::from_secs(15),
             address_wait: Duration::from_secs(2),
+            certificate_look: Duration::from_secs(10),
         }
+    }
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, Default)]
+pub struct Doors {
+    /// For pages and apps.
+    pub pages: Vec<SocketAddr>,
+    /// For what the firewall has caught.
+    pub catch: Vec<SocketAddr>,
+    /// For pages, apps and systems over TLS.
+    pub tls: Option<Tls>,
+}
+
+impl Doors {
+    /// As configured.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self { pages: config.listen.clone(), catch: config.catch.clone(), tls: config.tls.clone() }
     }
 }
 
 /// The bound, not yet answering portal.
 #[derive(Debug)]
 pub struct Portal {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(Door, TcpListener)>,
+    tls: Option<Tls>,
     limits: Limits,
 }
 
@@ -83,39 +118,53 @@ impl Portal {
     ///
     /// # Errors
     /// If one of them cannot be bound.
-    pub fn bind(listen: &[SocketAddr], limits: Limits) -> anyhow::Result<Self> {
-        let listeners = listen.iter().map(|a| bind(*a).with_context(|| format!("listen on {a}")));
-        Ok(Self { listeners: listeners.collect::<anyhow::Result<_>>()?, limits })
+    pub fn bind(doors: &Doors, limits: Limits) -> anyhow::Result<Self> {
+        let tls = doors.tls.iter().flat_map(|t| &t.listen);
+        let all = [(Door::Page, &doors.pages[..]), (Door::Catch, &doors.catch[..])];
+        let all = all.iter().flat_map(|(door, at)| at.iter().map(|a| (*door, a))).chain(tls.map(|a| (Door::Tls, a)));
+        let bound = all.map(|(door, at)| Ok((door, bind(*at).with_context(|| format!("listen on {at}"))?)));
+        Ok(Self { listeners: bound.collect::<anyhow::Result<_>>()?, tls: doors.tls.clone(), limits })
     }
 
-    /// Where it listens; real ports where 0 was asked for.
+    /// Where one kind of door is; real ports where 0 was asked for.
     ///
     /// # Errors
     /// If the system does not tell.
-    pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr).collect()
+    pub fn local_addrs(&self, door: Door) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().filter(|(d, _)| *d == door).map(|(_, listener)| listener.local_addr()).collect()
     }
 
-    /// Answers until told to stop.
+    /// Answers until told to stop. Reads the texts of further languages at the start and with each new configuration;
+    /// where it listens stays.
     ///
     /// # Errors
-    /// Never; the signature is that of a task.
+    /// If the system does not tell where it listens.
     pub async fn run(
         self,
-        view: watch::Receiver<Arc<View>>,
-        events: mpsc::Sender<Event>,
+        parts: Parts,
+        mut configs: watch::Receiver<Arc<Config>>,
         mut stop: Stop,
     ) -> anyhow::Result<()> {
-        let Self { listeners, limits } = self;
-        let router = Arc::new(route::Router::new(limits, view, events, stop.clone()));
-        let mut connections = Connections::default();
-        let mut failing = false;
+        let pages = self.local_addrs(Door::Page).context("ask for the portal's address")?;
+        let tls_port =
+            self.local_addrs(Door::Tls).context("ask for the portal's address")?.first().map(SocketAddr::port);
+        let Self { listeners, tls, limits } = self;
+        let at = Whereabouts { pages, tls: tls.as_ref().map(|t| t.name.clone()).zip(tls_port) };
+        let router = Arc::new(Router::new(limits, parts, at, stop.clone()));
+        router.speak(Languages::load(&configs.borrow_and_update().languages));
+        let mut certificate = tls.map(|t| Certificate::load(&t.cert, &t.key));
+        let mut connections = Connections::new(router.clone(), limits, stop.clone());
+        let mut look = interval(limits.certificate_look);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut failing, mut turn) = (false, 0);
         loop {
             tokio::select! {
-                accepted = accept(&listeners) => match accepted {
-                    Ok((stream, peer)) => {
+                accepted = accept(&listeners, turn) => match accepted {
+                    Ok((door, stream, peer)) => {
                         failing = false;
-                        connections.take(stream, route::plain(peer.ip()), &router, limits, &stop);
+                        turn += 1;
+                        let acceptor = certificate.as_ref().filter(|_| door == Door::Tls).and_then(Certificate::acceptor);
+                        connections.take(stream, peer.ip().to_canonical(), door, acceptor);
                     }
                     Err(error) => {
                         // Ten lines a second would push everything else out of a router's log.
@@ -126,6 +175,12 @@ impl Portal {
                     }
                 },
                 () = connections.one_ended() => {}
+                _ = look.tick(), if certificate.is_some() => {
+                    if let Some(certificate) = &mut certificate {
+                        certificate.look();
+                    }
+                }
+                Ok(()) = configs.changed() => router.speak(Languages::load(&configs.borrow_and_update().languages)),
                 () = stop.stopped() => break,
             }
         }
@@ -135,101 +190,14 @@ impl Portal {
     }
 }
 
-/// The connections there are.
-#[derive(Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    peers: BTreeMap<Id, IpAddr>,
-    /// Whether the log was told that the limit is reached.
-    is_full: bool,
-}
-
-impl Connections {
-    /// Serves a connection; one too many is closed on the spot.
-    fn take(&mut self, stream: TcpStream, ip: IpAddr, router: &Arc<route::Router>, limits: Limits, stop: &Stop) {
-        let of_this_address = self.peers.values().filter(|peer| **peer == ip).count();
-        if of_this_address >= limits.per_address {
-            debug!(%ip, "too many connections from one address");
-            return;
-        }
-        if self.peers.len() >= limits.connections {
-            if !std::mem::replace(&mut self.is_full, true) {
-                info!(connections = limits.connections, "the portal is full; further connections are closed");
-            }
-            return;
-        }
-        let handle = self.tasks.spawn(serve(stream, ip, Arc::clone(router), limits, stop.clone()));
-        self.peers.insert(handle.id(), ip);
-    }
-
-    /// Waits for a connection to end; for ever if there is none.
-    async fn one_ended(&mut self) {
-        match self.tasks.join_next_with_id().await {
-            Some(Ok((id, ()))) => self.forget(id),
-            Some(Err(error)) => {
-                warn!(%error, "a connection's task failed");
-                self.forget(error.id());
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    fn forget(&mut self, id: Id) {
-        self.peers.remove(&id);
-        self.is_full = false;
-    }
-
-    /// Lets the connections, which know of the stop, end.
-    async fn finish(mut self) {
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        // Those that did not make it in time are cut when the set is dropped.
-        let _in_time = timeout(FINISH, all).await.is_ok();
-    }
-}
-
-async fn serve(stream: TcpStream, ip: IpAddr, router: Arc<route::Router>, limits: Limits, mut stop: Stop) {
-    if let Err(error) = prepare(&stream, limits) {
-        debug!(%ip, %error, "the connection ended before it began");
-        return;
-    }
-    let answer = service_fn(|request| {
-        let router = Arc::clone(&router);
-        async move { Ok::<_, Infallible>(router.answer(ip, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(WriteDeadline::new(stream, limits.write_time)), answer);
-    let mut connection = std::pin::pin!(connection);
-    let outcome = tokio::select! {
-        outcome = &mut connection => outcome,
-        () = stop.stopped() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        debug!(%ip, %error, "a connection ended badly");
-    }
-}
-
-fn prepare(stream: &TcpStream, limits: Limits) -> io::Result<()> {
-    // An offer is one small packet, and it is to be seen at once.
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    // Most stations leave without a word; the kernel gives up on them after this time.
-    socket.set_tcp_user_timeout(Some(limits.write_time))?;
-    // What a reader that stops can make the kernel hold for it.
-    socket.set_send_buffer_size(SEND_BUFFER)
-}
-
-async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+/// The next connection. `turn` grows with each one, so that no door is always the first to be asked.
+async fn accept(listeners: &[(Door, TcpListener)], turn: usize) -> io::Result<(Door, TcpStream, SocketAddr)> {
     poll_fn(|cx| {
-        for listener in listeners {
+        let first = turn % listeners.len().max(1);
+        let (before, after) = listeners.split_at(first);
+        for (door, listener) in after.iter().chain(before) {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted);
+                return Poll::Ready(accepted.map(|(stream, peer)| (*door, stream, peer)));
             }
         }
         Poll::Pending
@@ -264,13 +232,7 @@ fn means_no_ipv6(error: &io::Error) -> bool {
     error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-/// The longest head of a request.
-const MAX_HEAD: usize = 8192;
-/// The kernel doubles it.
-const SEND_BUFFER: usize = 16 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
 /// After an accept error, which often means that descriptors are out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For connections to end at a stop; all of the agent has 4 s.
-const FINISH: Duration = Duration::from_secs(1);

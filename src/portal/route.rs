@@ -1,39 +1,53 @@
 //! From a request to its answer: one table of paths and methods.
 //!
-//! In: a request and the address it came from. Out: an answer, and events for the core. A station is known by its
-//! address alone; nothing it sends makes it somebody else.
+//! In: a request, and where it came from. Out: an answer, and events for the core. A station is known by its address
+//! alone; nothing it sends makes it somebody else.
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Either, Full, Limited};
+use http_body_util::{BodyExt as _, Either, Limited};
 use hyper::body::Body as HttpBody;
-use serde::Serialize;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{debug, warn};
-use welcome_core::{Event, SessionView, View};
-use welcome_proto::lan::{self, LanNetwork, Shown, ShownOffer, StationOffers, Welcome};
-use welcome_proto::problem::{self, Problem};
+use tracing::debug;
+use welcome_core::{Event, SessionId, SessionView, View};
+use welcome_proto::Digest;
+use welcome_proto::lan::{self, LanNetwork, Shown, StationOffers, Welcome};
 
+use super::Limits;
+use super::answer::{Body, JSON, Refusal, html, json, nothing, redirect, set};
 use super::asked::Asked;
-use super::stream::{EventStream, lan_offer};
-use super::{Limits, page};
+use super::captive::{self, Captive};
+use super::catch::SentOn;
+use super::language::Preferred;
+use super::page;
+use super::resume::Had;
+use super::stream::{EventStream, Reader, lan_offer};
+use super::words::Languages;
+use crate::clock::Clock;
+use crate::passes::Passes;
 use crate::tasks::Stop;
 
-/// The body of an answer.
-pub type Body = Either<Full<Bytes>, EventStream>;
+/// Gives the bytes of an image or a page, checked; may block.
+pub type Contents = Arc<dyn Fn(&Digest) -> Option<Bytes> + Send + Sync>;
 
 /// What is answered where. HEAD goes where GET goes; hyper leaves the body out.
-const TABLE: [(&str, Method, Target); 5] = [
+const TABLE: [(&str, Method, Target); 9] = [
     (lan::WELL_KNOWN, Method::GET, Target::Welcome),
     (lan::OFFERS, Method::GET, Target::Offers),
     (lan::STREAM, Method::GET, Target::Stream),
     (lan::SHOWN, Method::POST, Target::Shown),
     (lan::PAGE, Method::GET, Target::Page),
+    (lan::CAPTIVE, Method::GET, Target::Captive),
+    (lan::ACKNOWLEDGE, Method::POST, Target::Press(Button::Acknowledge)),
+    (lan::NO_THANKS, Method::POST, Target::Press(Button::Decline)),
+    (lan::PLEASE, Method::POST, Target::Press(Button::Please)),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -43,139 +57,281 @@ enum Target {
     Stream,
     Shown,
     Page,
+    Captive,
+    Press(Button),
+    Content(Digest),
+}
+
+/// The buttons of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Button {
+    Acknowledge,
+    Decline,
+    Please,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The station's address; IPv4 as IPv4.
+    pub ip: IpAddr,
+    /// Ours that the connection was made to.
+    pub local: SocketAddr,
+    /// How it came.
+    pub by: By,
+}
+
+/// How a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// To the pages.
+    Page,
+    /// To the pages over TLS.
+    Tls,
+    /// By the firewall, on its way to somewhere else.
+    Catch {
+        /// Where to, as far as the kernel tells.
+        original: Option<SocketAddr>,
+    },
+}
+
+/// What the portal needs of the rest of the agent.
+#[derive(Clone)]
+pub struct Parts {
+    /// What the agent knows.
+    pub view: watch::Receiver<Arc<View>>,
+    /// Where to tell what happened.
+    pub events: mpsc::Sender<Event>,
+    /// Whether the router has a way to the Internet.
+    pub uplink: watch::Receiver<bool>,
+    /// How to let a caught station through.
+    pub passes: Passes,
+    /// The images and pages.
+    pub contents: Contents,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+/// Where the portal itself is.
+#[derive(Debug, Clone, Default)]
+pub struct Whereabouts {
+    /// The addresses of the pages.
+    pub pages: Vec<SocketAddr>,
+    /// The name of the certificate, and the port it is served at.
+    pub tls: Option<(String, u16)>,
+}
+
+impl Whereabouts {
+    /// `https://NAME[:PORT]`.
+    pub(super) fn https(&self) -> Option<String> {
+        let (name, port) = self.tls.as_ref()?;
+        Some(if *port == 443 { format!("https://{name}") } else { format!("https://{name}:{port}") })
+    }
 }
 
 /// What all connections share.
 #[derive(Debug)]
 pub struct Router {
     limits: Limits,
-    view: watch::Receiver<Arc<View>>,
-    events: mpsc::Sender<Event>,
+    pub(super) parts: Parts,
+    pub(super) at: Whereabouts,
     stop: Stop,
+    languages: Mutex<Arc<Languages>>,
     asked: Mutex<Asked>,
+    pub(super) sent_on: Mutex<SentOn>,
     streams: Arc<Semaphore>,
+    pub(super) reads: Semaphore,
+    /// For the ids of events; see [`Had`].
+    seed: [u8; 16],
 }
 
 impl Router {
-    /// Reads from `view`, tells `events`.
+    /// Reads from the parts, tells them what happens.
     #[must_use]
-    pub fn new(limits: Limits, view: watch::Receiver<Arc<View>>, events: mpsc::Sender<Event>, stop: Stop) -> Self {
-        let streams = Arc::new(Semaphore::new(limits.streams));
-        Self { limits, view, events, stop, asked: Mutex::default(), streams }
+    pub fn new(limits: Limits, parts: Parts, at: Whereabouts, stop: Stop) -> Self {
+        let mut seed = [0; 16];
+        // Without it ids of another run may hide an offer, once; no reason not to start.
+        let _filled = SystemRandom::new().fill(&mut seed).is_ok();
+        Self {
+            limits,
+            parts,
+            at,
+            stop,
+            languages: Mutex::new(Arc::new(Languages::built_in())),
+            asked: Mutex::default(),
+            sent_on: Mutex::default(),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            reads: Semaphore::new(MAX_READS),
+            seed,
+        }
     }
 
-    /// Answers one request from `ip`.
-    pub async fn answer<B>(&self, ip: IpAddr, request: Request<B>) -> Response<Body>
+    /// Speaks these from here on.
+    pub fn speak(&self, languages: Languages) {
+        *lock(&self.languages) = Arc::new(languages);
+    }
+
+    /// The visit behind an address, without looking for it.
+    #[must_use]
+    pub fn session_at(&self, ip: IpAddr) -> Option<SessionId> {
+        self.parts.view.borrow().by_ip.get(&ip).copied()
+    }
+
+    /// Answers one request.
+    pub async fn answer<B>(&self, caller: Caller, request: Request<B>) -> Response<Body>
     where
         B: HttpBody<Error: std::error::Error + Send + Sync + 'static>,
     {
         let method = request.method().clone();
-        let mut answer = match find(request.uri().path(), &method) {
-            Ok(target) => self.dispatch(target, ip, request).await.unwrap_or_else(Refusal::answer),
-            Err(refusal) => refusal.answer(),
+        let mut answer = match caller.by {
+            By::Catch { original } => self.caught(caller, original, &request).await.unwrap_or_else(Refusal::answer),
+            By::Page | By::Tls => match find(request.uri().path(), &method) {
+                Ok(target) => self.dispatch(target, caller, request).await.unwrap_or_else(Refusal::answer),
+                Err(refusal) => refusal.answer(),
+            },
         };
-        debug!(%ip, %method, status = answer.status().as_u16(), "answered");
+        debug!(ip = %caller.ip, by = ?caller.by, %method, status = answer.status().as_u16(), "answered");
         let headers = answer.headers_mut();
         for (name, value) in ALWAYS {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if matches!(caller.by, By::Catch { .. }) {
+            // Whatever comes next has another connection, which the firewall judges anew.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         answer
     }
 
-    async fn dispatch<B>(&self, target: Target, ip: IpAddr, request: Request<B>) -> Result<Response<Body>, Refusal>
+    async fn dispatch<B>(&self, target: Target, caller: Caller, request: Request<B>) -> Result<Response<Body>, Refusal>
     where
         B: HttpBody<Error: std::error::Error + Send + Sync + 'static>,
     {
-        let is_head = request.method() == Method::HEAD;
-        let visitor = self.visitor(ip).await?.filter(|s| s.guest);
-        match (target, visitor) {
+        let preferred = Preferred::of(request.headers());
+        let visitor = match (self.visitor(caller.ip).await, target) {
+            // A person gets something to read, and the page tries again by itself.
+            (Err(_busy), Target::Page) => return Ok(self.busy(&preferred)),
+            (visitor, _) => visitor?,
+        };
+        if let Target::Captive = target {
+            return Ok(self.captive(visitor.as_deref(), request.headers()));
+        }
+        match (target, visitor.filter(|s| s.guest)) {
             (Target::Welcome, visitor) => Ok(json(StatusCode::OK, JSON, &welcome(visitor.as_deref()))),
-            (Target::Page, None) => Ok(html(page::for_others())),
-            (Target::Page, Some(session)) => {
-                if !is_head {
-                    let shown = page::on_page(&session).filter(|o| o.shown < o.offer.cap_per_visit);
-                    let shown = shown.map(|o| ShownOffer { sender: o.sender, id: o.offer.id.clone() }).collect();
-                    self.tell_shown(&session, shown)?;
-                }
-                Ok(html(page::for_guest(&session)))
+            (Target::Page, None) => {
+                let languages = self.languages();
+                let words = languages.choose(&preferred);
+                Ok(html(StatusCode::OK, page::for_others(words), words.language()))
             }
+            (Target::Page, Some(session)) => Ok(self.page(&session, &preferred, &request)),
+            // Who is no guest pressed a button of an old page.
+            (Target::Press(_), None) => Ok(redirect(StatusCode::SEE_OTHER, lan::PAGE)),
             (_, None) => Err(Refusal::NotAGuest),
+            (Target::Press(button), Some(session)) => self.press(button, &session, request).await,
             (Target::Offers, Some(session)) => {
-                let offers = session.due().map(lan_offer).collect();
+                let offers = session.due().map(|o| lan_offer(o, &preferred)).collect();
                 Ok(json(StatusCode::OK, JSON, &StationOffers { network: session.network.clone(), offers }))
             }
             (Target::Stream, Some(session)) => {
                 let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-                let (view, stop) = (self.view.clone(), self.stop.clone());
-                let stream = EventStream::new(session.id, view, self.limits.heart_beat, stop, place);
-                Ok(typed(StatusCode::OK, "text/event-stream", Either::Right(stream)))
+                let last_id = request.headers().get(LAST_EVENT_ID).and_then(|v| v.to_str().ok()).unwrap_or_default();
+                let reader = Reader { session: session.id, preferred, had: Had::parse(self.seed, last_id) };
+                let (view, stop) = (self.parts.view.clone(), self.stop.clone());
+                let stream = EventStream::new(reader, view, self.limits.heart_beat, stop, place);
+                let mut answer = Response::new(Either::Right(stream));
+                answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+                Ok(answer)
             }
             (Target::Shown, Some(session)) => {
-                let shown = self.read_shown(request.into_body()).await?;
-                self.tell_shown(&session, shown)?;
-                Ok(typed(StatusCode::NO_CONTENT, JSON, Either::Left(Full::default())))
+                let Shown { offers } = self.read_shown(request.into_body()).await?;
+                if !offers.is_empty() {
+                    self.tell(Event::Shown { session: session.id, offers })?;
+                }
+                Ok(nothing())
             }
+            (Target::Content(digest), Some(session)) => self.content(digest, &session, request.headers()).await,
+            (Target::Captive, Some(_)) => Err(Refusal::NotFound), // answered above
         }
     }
 
+    /// The API for operating systems; a browser that was led here sees the page (RFC 8910, section 3).
+    fn captive(&self, visit: Option<&SessionView>, headers: &HeaderMap) -> Response<Body> {
+        let base = self.at.https();
+        let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
+        let mut answer = if captive::is_browser(accept) {
+            redirect(StatusCode::FOUND, &base.map_or_else(|| lan::PAGE.to_owned(), |base| format!("{base}/")))
+        } else {
+            let captive = Captive::of(visit, self.parts.clock.now().mono, base.as_deref());
+            json(StatusCode::OK, captive::MEDIA_TYPE, &captive)
+        };
+        set(&mut answer, header::VARY, "accept");
+        set(&mut answer, header::CACHE_CONTROL, "private, no-store");
+        answer
+    }
+
     /// Whose address this is. One that is not known yet is looked up, and there is a while to find it.
-    async fn visitor(&self, ip: IpAddr) -> Result<Option<Arc<SessionView>>, Refusal> {
-        let mut view = self.view.clone();
+    pub(super) async fn visitor(&self, ip: IpAddr) -> Result<Option<Arc<SessionView>>, Refusal> {
+        let mut view = self.parts.view.clone();
         let known = |view: &View| view.session_at(ip).cloned();
         if let Some(session) = known(&view.borrow_and_update()) {
             return Ok(Some(session));
         }
         let now = Instant::now();
-        let (asked, is_first) = self.asked.lock().unwrap_or_else(PoisonError::into_inner).note(now, ip);
-        if is_first && self.events.try_send(Event::AddressWanted { ip }).is_err() {
-            self.asked.lock().unwrap_or_else(PoisonError::into_inner).forget(ip);
+        let (asked, is_first) = lock(&self.asked).note(now, ip);
+        if is_first && self.tell(Event::AddressWanted { ip }).is_err() {
+            lock(&self.asked).forget(ip);
             return Err(Refusal::Busy);
         }
         let found = timeout_at(asked + self.limits.address_wait, view.wait_for(|v| known(v).is_some())).await;
         Ok(found.ok().and_then(Result::ok).and_then(|v| known(&v)))
     }
 
-    async fn read_shown<B>(&self, body: B) -> Result<Vec<ShownOffer>, Refusal>
+    async fn read_shown<B>(&self, body: B) -> Result<Shown, Refusal>
     where
         B: HttpBody<Error: std::error::Error + Send + Sync + 'static>,
     {
-        let whole = timeout(self.limits.body_time, Limited::new(body, MAX_BODY).collect()).await;
-        let bytes = match whole {
-            Err(_late) => return Err(Refusal::TooSlow),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Refusal::TooLarge),
-            Ok(Err(error)) => return Err(Refusal::BadRequest(format!("the body broke off: {error}"))),
-            Ok(Ok(whole)) => whole.to_bytes(),
-        };
-        let Shown { offers } = serde_json::from_slice(&bytes).map_err(|e| Refusal::BadRequest(e.to_string()))?;
-        if offers.len() > MAX_SHOWN {
-            return Err(Refusal::BadRequest(format!("{} offers; at most {MAX_SHOWN}", offers.len())));
+        let bytes = self.read(body).await?;
+        let shown: Shown = serde_json::from_slice(&bytes).map_err(|e| Refusal::BadRequest(e.to_string()))?;
+        match shown.offers.len() {
+            ..=MAX_SHOWN => Ok(shown),
+            many => Err(Refusal::BadRequest(format!("{many} offers; at most {MAX_SHOWN}"))),
         }
-        Ok(offers)
     }
 
-    fn tell_shown(&self, session: &SessionView, offers: Vec<ShownOffer>) -> Result<(), Refusal> {
-        if offers.is_empty() {
-            return Ok(());
+    pub(super) async fn read<B>(&self, body: B) -> Result<Bytes, Refusal>
+    where
+        B: HttpBody<Error: std::error::Error + Send + Sync + 'static>,
+    {
+        match timeout(self.limits.body_time, Limited::new(body, MAX_BODY).collect()).await {
+            Err(_late) => Err(Refusal::TooSlow),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::TooLarge),
+            Ok(Err(error)) => Err(Refusal::BadRequest(format!("the body broke off: {error}"))),
+            Ok(Ok(whole)) => Ok(whole.to_bytes()),
         }
-        self.events.try_send(Event::Shown { session: session.id, offers }).map_err(|_| Refusal::Busy)
     }
-}
 
-/// An IPv4 address as IPv4, however the socket shows it.
-#[must_use]
-pub fn plain(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(ip, IpAddr::V4),
-        IpAddr::V4(_) => ip,
+    pub(super) fn tell(&self, event: Event) -> Result<(), Refusal> {
+        self.parts.events.try_send(event).map_err(|_| Refusal::Busy)
+    }
+
+    pub(super) fn languages(&self) -> Arc<Languages> {
+        Arc::clone(&lock(&self.languages))
     }
 }
 
 fn find(path: &str, method: &Method) -> Result<Target, Refusal> {
-    let (_, right, target) = TABLE.iter().find(|(p, ..)| *p == path).ok_or(Refusal::NotFound)?;
-    let reads = *right == Method::GET;
+    let content = || Some((Method::GET, Target::Content(path.strip_prefix(lan::CONTENT)?.parse().ok()?)));
+    let row = TABLE.iter().find(|(p, ..)| *p == path).map(|(_, right, target)| (right.clone(), *target));
+    let (right, target) = row.or_else(content).ok_or(Refusal::NotFound)?;
+    let reads = right == Method::GET;
     match method {
-        method if method == right => Ok(*target),
-        method if reads && method == Method::HEAD => Ok(*target),
+        method if *method == right => Ok(target),
+        method if reads && method == Method::HEAD => Ok(target),
         _ => Err(Refusal::WrongMethod(if reads { "GET, HEAD" } else { "POST" })),
     }
 }
@@ -191,275 +347,24 @@ fn welcome(guest: Option<&SessionView>) -> Welcome {
     }
 }
 
-/// Why a request gets no answer of its kind.
-#[derive(Debug)]
-enum Refusal {
-    NotFound,
-    WrongMethod(&'static str),
-    NotAGuest,
-    BadRequest(String),
-    TooLarge,
-    TooSlow,
-    Busy,
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Refusal {
-    fn answer(self) -> Response<Body> {
-        let (status, name, title) = match &self {
-            Self::NotFound => (StatusCode::NOT_FOUND, None, "There is nothing here"),
-            Self::WrongMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, None, "This path is not for that method"),
-            Self::NotAGuest => (StatusCode::NOT_FOUND, Some(problem::NOT_A_GUEST), "This device is no guest here"),
-            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, Some(problem::BAD_REQUEST), "The body cannot be used"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, None, "The body is longer than 4 KiB"),
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, None, "The body did not come in time"),
-            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, None, "The router is busy; ask again in a moment"),
-        };
-        let mut problem = Problem::new(name.unwrap_or_default(), status.as_u16(), title);
-        if name.is_none() {
-            "about:blank".clone_into(&mut problem.kind);
-        }
-        let (extra, detail) = match self {
-            Self::WrongMethod(allow) => (Some((header::ALLOW, allow)), None),
-            Self::Busy => (Some((header::RETRY_AFTER, "1")), None),
-            Self::BadRequest(detail) => (None, Some(detail)),
-            _ => (None, None),
-        };
-        problem.detail = detail;
-        let mut answer = json(status, problem::MEDIA_TYPE, &problem);
-        if let Some((name, value)) = extra {
-            answer.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        answer
-    }
-}
-
-fn json(status: StatusCode, media_type: &'static str, value: &impl Serialize) -> Response<Body> {
-    match serde_json::to_vec(value) {
-        Ok(text) => typed(status, media_type, Either::Left(Full::new(text.into()))),
-        Err(error) => {
-            warn!(%error, "an answer could not be written");
-            typed(StatusCode::INTERNAL_SERVER_ERROR, media_type, Either::Left(Full::default()))
-        }
-    }
-}
-
-fn html(text: String) -> Response<Body> {
-    let mut answer = typed(StatusCode::OK, "text/html; charset=utf-8", Either::Left(Full::new(text.into())));
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::CSP));
-    answer
-}
-
-fn typed(status: StatusCode, media_type: &'static str, body: Body) -> Response<Body> {
-    let mut answer = Response::new(body);
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    answer
-}
-
-const JSON: &str = "application/json";
-/// What is true of one station at one moment is nobody else's, and nothing to keep.
+/// What is true of one station at one moment is nobody else's, and nothing to keep. Our own forms say where they come
+/// from; nobody else hears it.
 const ALWAYS: [(header::HeaderName, &str); 3] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (header::REFERRER_POLICY, "same-origin"),
 ];
+const LAST_EVENT_ID: &str = "last-event-id";
 /// The longest body.
 const MAX_BODY: usize = 4096;
 /// The most offers that one message can call shown; as many as one sender may have.
 const MAX_SHOWN: usize = 64;
+/// Files that are read at the same time; each takes up to 256 KiB of memory.
+const MAX_READS: usize = 4;
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use welcome_proto::offer::Offer;
-
-    use super::*;
-    use crate::portal::tests::{GUEST, guest_view, offer};
-    use crate::tasks::Tasks;
-
-    struct Bench {
-        portal: Router,
-        view: watch::Sender<Arc<View>>,
-        events: mpsc::Receiver<Event>,
-        _tasks: Tasks,
-    }
-
-    fn bench(offers: Vec<Offer>) -> Bench {
-        bench_with(Limits::default(), offers)
-    }
-
-    fn bench_with(limits: Limits, offers: Vec<Offer>) -> Bench {
-        let view = watch::Sender::new(Arc::new(guest_view(offers)));
-        let (tx, events) = mpsc::channel(4);
-        let tasks = Tasks::new();
-        let portal = Router::new(limits, view.subscribe(), tx, tasks.stop_signal());
-        Bench { portal, view, events, _tasks: tasks }
-    }
-
-    fn stranger() -> IpAddr {
-        "192.0.2.99".parse().unwrap()
-    }
-
-    impl Bench {
-        async fn ask(&self, ip: IpAddr, method: &str, path: &str, body: &str) -> (u16, String) {
-            let request =
-                Request::builder().method(method).uri(path).body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-            let answer = self.portal.answer(ip, request).await;
-            let status = answer.status().as_u16();
-            assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
-            match answer.into_body() {
-                Either::Left(body) => {
-                    (status, String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap())
-                }
-                Either::Right(_) => (status, "a stream".to_owned()),
-            }
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_guest_finds_everything_and_others_find_nothing() {
-        let bench = bench(vec![offer("a", "Hello", "", None)]);
-        let (status, text) = bench.ask(GUEST, "GET", "/.well-known/welcome", "").await;
-        assert_eq!(status, 200);
-        let welcome: Welcome = serde_json::from_str(&text).unwrap();
-        assert_eq!(welcome.network.unwrap().id.as_str(), "cafe");
-        let (_, text) = bench.ask(GUEST, "GET", "/welcome/v1/offers", "").await;
-        let offers: StationOffers = serde_json::from_str(&text).unwrap();
-        assert_eq!(offers.offers.len(), 1);
-        assert_eq!(bench.ask(GUEST, "GET", "/welcome/v1/stream", "").await, (200, "a stream".to_owned()));
-
-        for (method, path) in
-            [("GET", "/welcome/v1/offers"), ("GET", "/welcome/v1/stream"), ("POST", "/welcome/v1/shown")]
-        {
-            let (status, text) = bench.ask(stranger(), method, path, "{}").await;
-            let problem: Problem = serde_json::from_str(&text).unwrap();
-            assert_eq!((status, problem.name()), (404, "not-a-guest"));
-        }
-        let (_, text) = bench.ask(stranger(), "GET", "/.well-known/welcome", "").await;
-        assert_eq!(serde_json::from_str::<Welcome>(&text).unwrap().network, None);
-        let (status, text) = bench.ask(stranger(), "GET", "/", "").await;
-        assert!(status == 200 && text.contains("Nothing to see"));
-    }
-
-    #[tokio::test]
-    async fn what_was_shown_is_told_and_must_make_sense() {
-        let mut bench = bench(vec![offer("a", "Hello", "", None)]);
-        let body = r#"{"offers":[{"sender":"device","id":"a"}]}"#;
-        assert_eq!(bench.ask(GUEST, "POST", "/welcome/v1/shown", body).await.0, 204);
-        let Some(Event::Shown { offers, .. }) = bench.events.recv().await else { panic!() };
-        assert_eq!(offers[0].id.as_str(), "a");
-        for bad in [
-            "",
-            "{",
-            "[]",
-            r#"{"offers":[{"sender":"me","id":"a"}]}"#,
-            r#"{"offers":[{"sender":"device","id":"../a"}]}"#,
-        ] {
-            let (status, text) = bench.ask(GUEST, "POST", "/welcome/v1/shown", bad).await;
-            let problem: Problem = serde_json::from_str(&text).unwrap();
-            assert_eq!((status, problem.name()), (400, "bad-request"), "{bad}");
-        }
-        let many = format!("{{\"offers\":[{}]}}", vec![r#"{"sender":"device","id":"a"}"#; 65].join(","));
-        assert_eq!(bench.ask(GUEST, "POST", "/welcome/v1/shown", &many).await.0, 400);
-        assert_eq!(bench.ask(GUEST, "POST", "/welcome/v1/shown", &" ".repeat(4097)).await.0, 413);
-        assert!(bench.events.try_recv().is_err());
-    }
-
-    #[tokio::test]
-    async fn opening_the_page_counts_and_looking_at_its_head_does_not() {
-        let mut bench = bench(vec![offer("a", "Hello", "", None)]);
-        assert_eq!(bench.ask(GUEST, "HEAD", "/", "").await.0, 200);
-        assert!(bench.events.try_recv().is_err());
-        let (_, text) = bench.ask(GUEST, "GET", "/", "").await;
-        assert!(text.contains("<h2>Hello</h2>"));
-        assert!(matches!(bench.events.try_recv(), Ok(Event::Shown { offers, .. }) if offers.len() == 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unknown_address_is_looked_up_once_and_waited_for() {
-        let mut bench = bench(vec![]);
-        let known = Arc::clone(&bench.view.borrow());
-        bench.view.send_replace(Arc::default());
-        let answer = async {
-            let (one, other) = tokio::join!(
-                bench.ask(GUEST, "GET", "/welcome/v1/offers", ""),
-                bench.ask(GUEST, "GET", "/welcome/v1/offers", "")
-            );
-            (one.0, other.0)
-        };
-        let teach = async {
-            tokio::time::sleep(Duration::from_millis(1900)).await;
-            bench.view.send_replace(known);
-        };
-        assert_eq!(tokio::join!(answer, teach).0, (200, 200));
-        assert_eq!(bench.events.try_recv(), Ok(Event::AddressWanted { ip: GUEST }));
-        assert!(bench.events.try_recv().is_err(), "asked once");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_stays_unknown_waits_two_seconds_and_is_asked_for_again_after_ten() {
-        let mut bench = bench(vec![]);
-        let start = Instant::now();
-        assert_eq!(bench.ask(stranger(), "GET", "/welcome/v1/offers", "").await.0, 404);
-        assert_eq!(start.elapsed().as_secs(), 2);
-        assert_eq!(bench.ask(stranger(), "GET", "/welcome/v1/offers", "").await.0, 404);
-        assert_eq!(start.elapsed().as_secs(), 2, "the second one does not wait");
-        tokio::time::advance(Duration::from_secs(9)).await;
-        assert_eq!(bench.ask(stranger(), "GET", "/welcome/v1/offers", "").await.0, 404);
-        assert!(bench.events.try_recv().is_ok() && bench.events.try_recv().is_ok() && bench.events.try_recv().is_err());
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_is_a_busy_router() {
-        let bench = bench(vec![offer("a", "Hello", "", None)]);
-        for _ in 0..4 {
-            assert_eq!(bench.ask(GUEST, "GET", "/", "").await.0, 200);
-        }
-        let answer = bench.portal.answer(GUEST, Request::new(Full::<Bytes>::default())).await;
-        assert_eq!(
-            (answer.status().as_u16(), &answer.headers()[header::RETRY_AFTER]),
-            (503, &HeaderValue::from_static("1"))
-        );
-        assert_eq!(bench.ask(stranger(), "GET", "/", "").await.0, 503);
-    }
-
-    #[tokio::test]
-    async fn when_all_streams_are_taken_pages_are_still_served() {
-        let bench = bench_with(Limits { streams: 1, ..Limits::default() }, vec![offer("a", "A", "", None)]);
-        let get = || Request::get(lan::STREAM).body(Full::new(Bytes::new())).unwrap();
-        let taken = bench.portal.answer(GUEST, get()).await;
-        assert_eq!(taken.status(), StatusCode::OK);
-        assert_eq!(bench.portal.answer(GUEST, get()).await.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(bench.ask(GUEST, "GET", lan::PAGE, "").await.0, 200);
-        drop(taken);
-        assert_eq!(bench.portal.answer(GUEST, get()).await.status(), StatusCode::OK, "its place is free again");
-    }
-
-    #[tokio::test]
-    async fn the_table_says_what_is_missing_and_what_is_not_allowed() {
-        let bench = bench(vec![]);
-        assert_eq!(bench.ask(GUEST, "GET", "/welcome/v2/offers", "").await.0, 404);
-        for (method, path, allow) in [
-            ("POST", "/", "GET, HEAD"),
-            ("GET", "/welcome/v1/shown", "POST"),
-            ("PUT", "/welcome/v1/offers", "GET, HEAD"),
-        ] {
-            let request = Request::builder().method(method).uri(path).body(Full::<Bytes>::default()).unwrap();
-            let answer = bench.portal.answer(GUEST, request).await;
-            assert_eq!(
-                (answer.status().as_u16(), &answer.headers()[header::ALLOW]),
-                (405, &HeaderValue::from_static(allow))
-            );
-            assert_eq!(answer.headers()[header::CONTENT_TYPE], problem::MEDIA_TYPE);
-        }
-    }
-
-    #[test]
-    fn an_ipv4_address_is_one_address_on_every_socket() {
-        let v4: IpAddr = "192.0.2.1".parse().unwrap();
-        assert_eq!(plain("::ffff:192.0.2.1".parse().unwrap()), v4);
-        assert_eq!(plain(v4), v4);
-        assert_eq!(plain("fe80::1".parse().unwrap()), "fe80::1".parse::<IpAddr>().unwrap());
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! The live stream of one station: server-sent events made from the [`View`] as it changes.
 //!
-//! In: the latest view. Out: each due offer once, a sign of life, and `bye` at the end of the visit. Keeps nothing but
-//! the names of what it has sent: a slow reader gets what is true when it reads, not a backlog.
+//! In: the latest view, and what a client that comes back has had. Out: each due offer once, a sign of life, and `bye` at
+//! the end of the visit. Keeps nothing but the names of what it has sent: a slow reader gets what is true when it reads,
+//! not a backlog.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -20,12 +21,27 @@ use welcome_proto::lan::{EVENT_BYE, EVENT_OFFER, LanOffer};
 use welcome_proto::offer::Sender;
 use welcome_proto::{OfferId, sse};
 
+use super::language::Preferred;
+use super::resume::Had;
 use crate::tasks::Stop;
 
 /// An offer as a station gets it.
 #[must_use]
-pub fn lan_offer(view: &OfferView) -> LanOffer {
-    LanOffer { id: view.offer.id.clone(), sender: view.sender, content: view.offer.content.clone() }
+pub fn lan_offer(view: &OfferView, preferred: &Preferred) -> LanOffer {
+    let (content, _) = preferred.content(&view.offer);
+    let signed = view.signed.as_deref().cloned();
+    LanOffer { id: view.offer.id.clone(), sender: view.sender, content: content.clone(), signed }
+}
+
+/// What somebody asked for who opened a stream.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// Whose visit.
+    pub session: SessionId,
+    /// In which language.
+    pub preferred: Preferred,
+    /// What it has had before it lost its last stream.
+    pub had: Had,
 }
 
 /// The body of the answer.
@@ -40,7 +56,7 @@ impl EventStream {
     /// The stream of one visit; its `place` is free again when the stream is dropped.
     #[must_use]
     pub fn new(
-        session: SessionId,
+        reader: Reader,
         view: watch::Receiver<Arc<View>>,
         heart_beat: Duration,
         stop: Stop,
@@ -48,7 +64,7 @@ impl EventStream {
     ) -> Self {
         let mut heart = interval_at(Instant::now() + heart_beat, heart_beat);
         heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stream = Stream { session, view, heart, stop, sent: BTreeSet::new(), is_over: false, _place: place };
+        let stream = Stream { reader, view, heart, stop, sent: BTreeSet::new(), is_over: false, _place: place };
         Self { next: Some(Box::pin(stream.next())) }
     }
 }
@@ -75,7 +91,7 @@ impl fmt::Debug for EventStream {
 }
 
 struct Stream {
-    session: SessionId,
+    reader: Reader,
     view: watch::Receiver<Arc<View>>,
     heart: Interval,
     stop: Stop,
@@ -107,13 +123,14 @@ impl Stream {
     /// The best due offer that was not sent, if any, as text. `None`: the visit is over.
     fn first_unsent(&mut self) -> Option<Option<String>> {
         let view = Arc::clone(&self.view.borrow_and_update());
-        let session = view.sessions.get(&self.session).filter(|s| s.guest)?;
+        let Reader { session, preferred, had } = &mut self.reader;
+        let session = view.sessions.get(session).filter(|s| s.guest)?;
         // Names of what is offered no more need not be kept, so that this set stays as small as the offers.
         self.sent.retain(|(sender, id)| session.offers.iter().any(|o| o.sender == *sender && o.offer.id == *id));
         for due in session.due() {
-            if self.sent.insert((due.sender, due.offer.id.clone())) {
-                let Ok(json) = serde_json::to_string(&lan_offer(due)) else { continue };
-                return Some(Some(sse::encode(EVENT_OFFER, Some(due.offer.id.as_str()), &json)));
+            if self.sent.insert((due.sender, due.offer.id.clone())) && had.add(session.id, due.sender, &due.offer.id) {
+                let Ok(json) = serde_json::to_string(&lan_offer(due, preferred)) else { continue };
+                return Some(Some(sse::encode(EVENT_OFFER, Some(had.as_str()), &json)));
             }
         }
         Some(None)
@@ -135,17 +152,22 @@ mod tests {
     use crate::portal::tests::{guest_view, offer};
     use crate::tasks::Tasks;
 
-    struct Reader {
+    struct Client {
         body: EventStream,
         decoder: Decoder,
     }
 
-    impl Reader {
+    impl Client {
         fn new(view: &watch::Sender<Arc<View>>, tasks: &Tasks) -> Self {
+            Self::again(view, tasks, "", "")
+        }
+
+        fn again(view: &watch::Sender<Arc<View>>, tasks: &Tasks, language: &str, last_id: &str) -> Self {
             let session = *view.borrow().sessions.keys().next().unwrap();
             let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
             let (view, stop) = (view.subscribe(), tasks.stop_signal());
-            let body = EventStream::new(session, view, Duration::from_secs(15), stop, place);
+            let reader = Reader { session, preferred: Preferred::parse(language), had: Had::parse([7; 16], last_id) };
+            let body = EventStream::new(reader, view, Duration::from_secs(15), stop, place);
             Self { body, decoder: Decoder::new(1 << 16) }
         }
 
@@ -174,7 +196,7 @@ mod tests {
         let [a, b] = ["a", "b"].map(|id| offer(id, "t", "", None));
         let view = watch::Sender::new(Arc::new(guest_view(vec![a.clone()])));
         let tasks = Tasks::new();
-        let mut reader = Reader::new(&view, &tasks);
+        let mut reader = Client::new(&view, &tasks);
         assert_eq!(reader.offer().await.id.as_str(), "a");
         assert_eq!(&reader.text().await.unwrap()[..], sse::HEART_BEAT.as_bytes());
         view.send_replace(Arc::new(guest_view(vec![a.clone(), b.clone()])));
@@ -187,7 +209,7 @@ mod tests {
     async fn a_slow_reader_gets_what_is_true_and_no_backlog() {
         let view = watch::Sender::new(Arc::new(guest_view(vec![])));
         let tasks = Tasks::new();
-        let mut reader = Reader::new(&view, &tasks);
+        let mut reader = Client::new(&view, &tasks);
         for i in 0..100 {
             view.send_replace(Arc::new(guest_view(vec![offer(&format!("o{i}"), "t", "", None)])));
         }
@@ -199,7 +221,7 @@ mod tests {
     async fn bye_is_said_when_the_visit_ends_and_when_the_agent_does() {
         let view = watch::Sender::new(Arc::new(guest_view(vec![])));
         let tasks = Tasks::new();
-        let (mut one, mut other) = (Reader::new(&view, &tasks), Reader::new(&view, &tasks));
+        let (mut one, mut other) = (Client::new(&view, &tasks), Client::new(&view, &tasks));
         drop(tasks);
         assert_eq!(one.event().await.name, EVENT_BYE);
         assert_eq!(one.text().await, None);
@@ -207,5 +229,37 @@ mod tests {
         view.send_replace(Arc::default());
         assert_eq!(other.event().await.name, EVENT_BYE);
         assert_eq!(other.text().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_gets_what_it_has_not_had() {
+        let offers = |ids: &[&str]| Arc::new(guest_view(ids.iter().map(|id| offer(id, "t", "", None)).collect()));
+        let view = watch::Sender::new(offers(&["b", "c"]));
+        let tasks = Tasks::new();
+        let mut first = Client::new(&view, &tasks);
+        let had_b = first.event().await.id.unwrap();
+        let had_both = first.event().await.id.unwrap();
+        assert!(had_both.len() <= 32 && had_both != had_b);
+        // Something better has come in the meantime; what was not had is not lost for that.
+        view.send_replace(offers(&["a", "b", "c"]));
+        let mut back = Client::again(&view, &tasks, "", &had_b);
+        assert_eq!([back.offer().await.id, back.offer().await.id].map(|id| id.to_string()), ["a", "c"]);
+        let mut back = Client::again(&view, &tasks, "", &had_both);
+        let event = back.event().await;
+        assert!(event.data.contains(r#""id":"a""#), "{event:?}");
+        let mut back = Client::again(&view, &tasks, "", &event.id.unwrap());
+        assert_eq!(&back.text().await.unwrap()[..], sse::HEART_BEAT.as_bytes());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn offers_come_in_the_language_that_was_asked_for() {
+        let mut hello = offer("a", "Hello", "", None);
+        let content = welcome_proto::offer::Content { title: "你好".to_owned(), ..Default::default() };
+        hello.translations.insert("zh".parse().unwrap(), content);
+        let view = watch::Sender::new(Arc::new(guest_view(vec![hello])));
+        let tasks = Tasks::new();
+        for (language, title) in [("zh-CN,en;q=0.5", "你好"), ("de", "Hello"), ("", "Hello")] {
+            assert_eq!(Client::again(&view, &tasks, language, "").offer().await.content.title, title);
+        }
     }
 }

@@ -1,22 +1,27 @@
 //! The portal on real sockets: what one station may take, and that others are served meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use welcome_core::{Agent, NetworkRules, Now, Rules};
+use tokio::time::{Instant, timeout};
+use welcome_core::{Agent, Event, NetworkRules, Now, Rules, View};
 use welcome_proto::Mac;
 use welcome_proto::offer::{Content, Offer};
 
 use super::*;
+use crate::clock::Clock;
 use crate::tasks::Tasks;
 
 pub(super) const GUEST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub(super) fn offer(id: &str, title: &str, text: &str, link: Option<&str>) -> Offer {
-    let content = Content { title: title.to_owned(), text: text.to_owned(), link: link.map(str::to_owned) };
-    Offer { id: id.parse().unwrap(), networks: vec![], priority: 50, cap_per_visit: 1, content }
+    let content =
+        Content { title: title.to_owned(), text: text.to_owned(), link: link.map(str::to_owned), ..Content::default() };
+    Offer { content, ..Offer::new(id.parse().unwrap(), title) }
 }
 
 /// The picture of one guest at [`GUEST`] with these offers; the visit is the same in each.
@@ -25,7 +30,7 @@ pub(super) fn guest_view(offers: Vec<Offer>) -> View {
     let rules = Rules { networks: BTreeMap::from([("cafe".parse().unwrap(), network)]), offers };
     let mut agent = Agent::default();
     let mac = Mac([2, 0, 0, 0, 0, 1]);
-    let now = Now { mono: Duration::ZERO, wall: None };
+    let now = Now::default();
     for event in [
         Event::Rules(rules),
         Event::StationAuthorized { ifname: "w".to_owned(), mac, key: None },
@@ -38,6 +43,8 @@ pub(super) fn guest_view(offers: Vec<Offer>) -> View {
 
 struct Bench {
     address: SocketAddr,
+    caught: SocketAddr,
+    tls: Option<SocketAddr>,
     view: watch::Sender<Arc<View>>,
     tasks: Tasks,
     task: JoinHandle<anyhow::Result<()>>,
@@ -45,13 +52,28 @@ struct Bench {
 }
 
 fn start(limits: Limits, offers: Vec<Offer>) -> Bench {
-    let portal = Portal::bind(&["127.0.0.1:0".parse().unwrap()], limits).unwrap();
-    let address = portal.local_addrs().unwrap()[0];
+    start_with(limits, offers, None)
+}
+
+fn start_with(limits: Limits, offers: Vec<Offer>, tls: Option<Tls>) -> Bench {
+    let any = vec!["127.0.0.1:0".parse().unwrap()];
+    let portal = Portal::bind(&Doors { pages: any.clone(), catch: any, tls }, limits).unwrap();
+    let at = |door| portal.local_addrs(door).unwrap().first().copied();
+    let (address, caught, tls) = (at(Door::Page).unwrap(), at(Door::Catch).unwrap(), at(Door::Tls));
     let view = watch::Sender::new(Arc::new(guest_view(offers)));
-    let (tx, events) = mpsc::channel(256);
+    let (events, heard) = mpsc::channel(256);
     let tasks = Tasks::new();
-    let task = tokio::spawn(portal.run(view.subscribe(), tx, tasks.stop_signal()));
-    Bench { address, view, tasks, task, _events: events }
+    let parts = Parts {
+        view: view.subscribe(),
+        events,
+        uplink: watch::channel(false).1,
+        passes: crate::passes::channel().0,
+        contents: Arc::new(|_| None),
+        clock: Clock::new(),
+    };
+    let config = Config::parse(Path::new("welcomed"), b"").unwrap();
+    let task = tokio::spawn(portal.run(parts, watch::channel(Arc::new(config)).1, tasks.stop_signal()));
+    Bench { address, caught, tls, view, tasks, task, _events: heard }
 }
 
 fn quick() -> Limits {
@@ -127,28 +149,128 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn one_address_cannot_take_the_place_of_others() {
+async fn one_station_cannot_take_the_place_of_others() {
     let bench = start(Limits::default(), vec![]);
-    // 127.0.0.1 holds what it may and asks for much more; another address is served all the while.
-    let mut greedy = Vec::new();
-    for _ in 0..500 {
-        greedy.push(bench.connect().await);
-    }
-    let mut closed = 0;
-    for stream in &mut greedy {
-        let mut byte = [0; 1];
-        if let Ok(outcome) = timeout(Duration::from_millis(50), stream.read(&mut byte)).await {
-            assert!(matches!(outcome, Ok(0) | Err(_)));
-            closed += 1;
+    // 127.0.0.1 holds what it may of one door and asks for much more; another station, and its own page, are served all
+    // the while.
+    for (full, still_open) in [(bench.caught, bench.address), (bench.address, bench.caught)] {
+        let mut greedy = Vec::new();
+        for _ in 0..500 {
+            greedy.push(TcpStream::connect(full).await.unwrap());
+        }
+        let mut closed = 0;
+        for stream in &mut greedy {
+            let mut byte = [0; 1];
+            if let Ok(outcome) = timeout(Duration::from_millis(30), stream.read(&mut byte)).await {
+                assert!(matches!(outcome, Ok(0) | Err(_)));
+                closed += 1;
+            }
+        }
+        assert_eq!(closed, 500 - Limits::default().per_station);
+        for (from, to) in [("127.0.0.1:0", still_open), ("127.0.0.2:0", full), ("127.0.0.2:0", still_open)] {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(from.parse().unwrap()).unwrap();
+            let mut other = socket.connect(to).await.unwrap();
+            other.write_all(b"GET / HTTP/1.1\r\nhost: captive.apple.com\r\nconnection: close\r\n\r\n").await.unwrap();
+            let answer = read_all(&mut other).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{from} to {to}: {answer}");
         }
     }
-    assert_eq!(closed, 500 - Limits::default().per_address);
+}
 
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
-    let mut other = socket.connect(bench.address).await.unwrap();
-    other.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-    assert!(read_all(&mut other).await.starts_with("HTTP/1.1 200 "));
+#[tokio::test]
+async fn all_strangers_together_leave_room_for_guests() {
+    let bench = start(Limits { connections: 8, ..Limits::default() }, vec![]);
+    let mut strangers = Vec::new();
+    for n in 2..10u8 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, n], 0))).unwrap();
+        strangers.push(socket.connect(bench.address).await.unwrap());
+    }
+    sleep(Duration::from_millis(50)).await;
+    bench.is_alive().await;
+}
+
+#[tokio::test]
+async fn a_caught_connection_has_one_answer() {
+    let bench = start(Limits::default(), vec![]);
+    let probe = "GET /generate_204 HTTP/1.1\r\nhost: connectivitycheck.gstatic.com\r\n\r\n";
+    let mut stream = TcpStream::connect(bench.caught).await.unwrap();
+    stream.write_all(probe.repeat(50).as_bytes()).await.unwrap();
+    let answers = read_all(&mut stream).await;
+    assert!(answers.starts_with("HTTP/1.1 204 ") && answers.contains("connection: close"), "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1").count(), 1, "what was piped behind it has to come anew");
+}
+
+/// A new certificate and its key in `dir`; the certificate to trust.
+fn certify(dir: &Path) -> rustls_pki_types::CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(vec!["router.example".to_owned()]).unwrap();
+    std::fs::write(dir.join("key"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(dir.join("cert"), made.cert.pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// The page over TLS, if the router has this certificate.
+async fn page_over_tls(at: SocketAddr, trusted: &rustls_pki_types::CertificateDer<'static>) -> io::Result<String> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(at).await?;
+    let name = "router.example".try_into().unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: router.example\r\nconnection: close\r\n\r\n").await?;
+    let mut all = String::new();
+    stream.read_to_string(&mut all).await?;
+    Ok(all)
+}
+
+fn over_tls(dir: &Path) -> Option<Tls> {
+    let listen = vec!["127.0.0.1:0".parse().unwrap()];
+    Some(Tls { name: "router.example".to_owned(), cert: dir.join("cert"), key: dir.join("key"), listen })
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_served_while_it_runs_and_a_bad_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = certify(dir.path());
+    let limits = Limits { certificate_look: Duration::from_millis(50), ..quick() };
+    let bench = start_with(limits, vec![offer("a", "Hello", "", None)], over_tls(dir.path()));
+    let at = bench.tls.unwrap();
+    let page = page_over_tls(at, &first).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains(">Hello</h2>"), "{page}");
+
+    let second = certify(dir.path());
+    let renewed = async { while page_over_tls(at, &second).await.is_err() {} };
+    timeout(Duration::from_secs(5), renewed).await.expect("the new one is taken");
+    assert!(page_over_tls(at, &first).await.is_err());
+
+    std::fs::write(dir.path().join("cert"), "half a certif").unwrap();
+    sleep(Duration::from_millis(200)).await;
+    page_over_tls(at, &second).await.expect("the old one stays");
+}
+
+#[tokio::test]
+async fn a_handshake_has_its_deadline_and_plain_http_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    certify(dir.path());
+    let bench = start_with(quick(), vec![], over_tls(dir.path()));
+    let start = Instant::now();
+    let mut silent = TcpStream::connect(bench.tls.unwrap()).await.unwrap();
+    read_all(&mut silent).await;
+    assert!(start.elapsed() < Duration::from_secs(3));
+    let mut plain = TcpStream::connect(bench.tls.unwrap()).await.unwrap();
+    plain.write_all(OFFERS.as_bytes()).await.unwrap();
+    assert!(!read_all(&mut plain).await.contains("HTTP"));
+}
+
+#[tokio::test]
+async fn without_a_certificate_the_pages_are_served_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = start_with(quick(), vec![], over_tls(dir.path()));
+    assert_eq!(read_all(&mut TcpStream::connect(bench.tls.unwrap()).await.unwrap()).await, "");
+    bench.is_alive().await;
 }
 
 #[tokio::test]
@@ -202,8 +324,9 @@ async fn a_stream_brings_offers_and_ends_with_the_agent() {
 fn every_address_of_the_machine_includes_ipv4() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let portal = Portal::bind(&["[::]:0".parse().unwrap()], Limits::default()).unwrap();
-        let port = portal.local_addrs().unwrap()[0].port();
+        let doors = Doors { pages: vec!["[::]:0".parse().unwrap()], ..Doors::default() };
+        let portal = Portal::bind(&doors, Limits::default()).unwrap();
+        let port = portal.local_addrs(Door::Page).unwrap()[0].port();
         TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     });
 }

@@ -35,6 +35,8 @@ pub(crate) struct Kit {
 /// A running agent.
 pub(crate) struct Agent {
     pub(crate) portal: SocketAddr,
+    pub(crate) catch: SocketAddr,
+    pub(crate) tls: Option<SocketAddr>,
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) meter: Arc<Meter>,
     stop: Option<oneshot::Sender<()>>,
@@ -48,6 +50,18 @@ impl Kit {
         let hostapd = FakeHostapd::start(dir.path(), "wlan0", "02:00:00:00:00:00", "Café");
         let greeting = "config offer 'hello'\n\toption title 'Coffee is half price'\n";
         let agent = Agent::start(dir.path(), &format!("{greeting}{more}")).await;
+        let mut kit = Self { dir, hostapd, agent };
+        kit.agent.until(|v| !v.networks.values().all(|n| n.bss.is_empty())).await;
+        kit
+    }
+
+    /// With further options of the main section.
+    pub(crate) async fn start_with(options: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let hostapd = FakeHostapd::start(dir.path(), "wlan0", "02:00:00:00:00:00", "Café");
+        let config = config(dir.path(), "config offer 'hello'\n\toption title 'Coffee is half price'\n");
+        let enabled = "\toption enabled '1'\n";
+        let agent = Agent::run(dir.path(), &config.replacen(enabled, &format!("{enabled}{options}"), 1)).await;
         let mut kit = Self { dir, hostapd, agent };
         kit.agent.until(|v| !v.networks.values().all(|n| n.bss.is_empty())).await;
         kit
@@ -92,7 +106,8 @@ impl Agent {
             .await
         });
         let ready = timeout(SOON, ready).await.expect("the agent is ready in time").expect("the agent starts");
-        Self { portal: ready.portal[0], view: ready.view, meter: ready.meter, stop: Some(stop), task }
+        let (portal, catch, tls) = (ready.portal[0], ready.catch[0], ready.tls.first().copied());
+        Self { portal, catch, tls, view: ready.view, meter: ready.meter, stop: Some(stop), task }
     }
 
     /// Waits until the agent knows.
@@ -122,6 +137,8 @@ pub(crate) fn config(dir: &Path, more: &str) -> String {
 	option leases '{}'
 	option status_socket '{dir}/status.sock'
 	option state_dir '{dir}/state'
+	option cache_dir '{dir}/content'
+	list catch '127.0.0.1:0'
 
 config network 'cafe'
 	list ifname 'wlan0'

@@ -102,6 +102,8 @@ pub(crate) fn config(dir: &Path, socket: &Path, network: &str, more: &str) -> St
 	option leases '{dir}/dhcp.leases'
 	option status_socket '{dir}/status.sock'
 	option state_dir '{dir}/state'
+	option cache_dir '{dir}/content'
+	list catch '127.0.0.1:0'
 
 config network 'cafe'
 	list section 'guest'
