@@ -15,13 +15,13 @@ use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use ring::signature::{ED25519, UnparsedPublicKey};
+use ring::signature::{ED25519, KeyPair as _, UnparsedPublicKey};
 use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use welcome_proto::enrol::EnrolRequest;
+use welcome_proto::enrol::{EnrolReply, EnrolRequest};
 use welcome_proto::problem::Problem;
 use welcome_proto::signature;
 
@@ -38,6 +38,7 @@ struct State {
     misbehave: BTreeMap<&'static str, VecDeque<Answer>>,
     public_key: Option<Vec<u8>>,
     streams: Vec<mpsc::Sender<String>>,
+    content: BTreeMap<String, Vec<u8>>,
 }
 
 /// A request that came.
@@ -128,6 +129,11 @@ impl Fake {
         self.seen(path)
     }
 
+    /// Gives these bytes to whoever asks for this digest.
+    pub(super) fn serve_content(&self, digest: &str, bytes: &[u8]) {
+        self.state.lock().unwrap().content.insert(digest.to_owned(), bytes.to_vec());
+    }
+
     /// Sends a text to every open stream.
     pub(super) async fn push(&self, text: &str) {
         let streams = self.state.lock().unwrap().streams.clone();
@@ -195,7 +201,13 @@ async fn answer(
     if path == "/v1/enrol" {
         let EnrolRequest { public_key, .. } = serde_json::from_slice(&body).unwrap();
         state.public_key = Some(URL_SAFE_NO_PAD.decode(public_key).unwrap());
-        return Ok(full(201, br#"{"router":"r-1"}"#.to_vec()));
+        let operator_key = URL_SAFE_NO_PAD.encode(super::trust::tests::operator().public_key());
+        let reply = EnrolReply { router: "r-1".parse().unwrap(), operator_key };
+        return Ok(full(201, serde_json::to_vec(&reply).unwrap()));
+    }
+    if let Some(digest) = path.strip_prefix("/v1/content/") {
+        let bytes = state.content.get(digest).cloned();
+        return Ok(bytes.map_or_else(|| full(404, vec![]), |bytes| full(200, bytes)));
     }
     assert!(path.starts_with("/v1/routers/r-1/"), "{path}");
     verify(&parts, &body, state.public_key.as_deref().unwrap());

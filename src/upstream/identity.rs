@@ -1,4 +1,4 @@
-//! The router's own key, and under which name the server knows it.
+//! The router's own key, under which name the server knows it, and the key of the server's operator.
 //!
 //! One file in the state directory, readable by its owner alone and replaced as a whole. The key is made on the first
 //! use and never leaves the file but as signatures. A damaged file is an error: making another key in silence would
@@ -15,8 +15,10 @@ use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
+use welcome_proto::enrol::EnrolReply;
 use welcome_proto::{RouterId, Secret};
 
+use super::trust::Trust;
 use crate::file::replace;
 
 /// Who this router is.
@@ -44,6 +46,10 @@ struct Enrolment {
     server: String,
     /// SHA-256 of the token, in base64url; so that another token is seen as the wish to enrol again.
     token: String,
+    /// The operator's Ed25519 key, in base64url. Absent if the router enrolled before offers were signed; then the
+    /// enrolment is of no more use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operator_key: Option<String>,
 }
 
 impl Identity {
@@ -70,21 +76,33 @@ impl Identity {
         URL_SAFE_NO_PAD.encode(self.key.public_key())
     }
 
-    /// The name `server` gave us, unless `token` is another than the one we used.
+    /// The name `server` gave us and the key of its operator, unless `token` is another than the one we used.
     #[must_use]
-    pub fn router(&self, server: &str, token: Option<&Secret>) -> Option<&RouterId> {
+    pub fn trust(&self, server: &str, token: Option<&Secret>) -> Option<Trust> {
         let enrolment = self.kept.enrolment.as_ref().filter(|e| e.server == server)?;
         let is_same_token = token.is_none_or(|t| hash(t) == enrolment.token);
-        is_same_token.then_some(&enrolment.router)
+        let key = enrolment.operator_key.as_deref().and_then(read_operator_key).filter(|_| is_same_token)?;
+        Some(Trust { router: enrolment.router.clone(), key })
     }
 
-    /// Keeps the name that `server` gave us for `token`.
+    /// Whether `server` knows us from a time when offers were not signed.
+    #[must_use]
+    pub fn is_from_before(&self, server: &str) -> bool {
+        self.kept.enrolment.as_ref().is_some_and(|e| e.server == server && e.operator_key.is_none())
+    }
+
+    /// Keeps what `server` gave us for `token`.
     ///
     /// # Errors
-    /// If the file cannot be written.
-    pub fn keep_router(&mut self, router: RouterId, server: &str, token: &Secret) -> anyhow::Result<()> {
-        self.kept.enrolment = Some(Enrolment { router, server: server.to_owned(), token: hash(token) });
-        self.write()
+    /// If the operator's key is none, or the file cannot be written.
+    pub fn keep(&mut self, reply: EnrolReply, server: &str, token: &Secret) -> anyhow::Result<Trust> {
+        let EnrolReply { router, operator_key } = reply;
+        let key = read_operator_key(&operator_key).context("the server's answer has no key of its operator")?;
+        let trust = Trust { router: router.clone(), key };
+        let (server, token) = (server.to_owned(), hash(token));
+        self.kept.enrolment = Some(Enrolment { router, server, token, operator_key: Some(operator_key) });
+        self.write()?;
+        Ok(trust)
     }
 
     /// Signs with the router's key (Ed25519).
@@ -110,6 +128,10 @@ impl Identity {
 fn read_key(kept: &Kept) -> anyhow::Result<Ed25519KeyPair> {
     let der = STANDARD.decode(kept.key.reveal()).ok().context("the key is no base64")?;
     Ed25519KeyPair::from_pkcs8(&der).map_err(|e| anyhow::anyhow!("the key is no Ed25519 key: {e}"))
+}
+
+fn read_operator_key(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
 fn hash(token: &Secret) -> String {
@@ -144,18 +166,38 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [token, other] = ["one", "two"].map(Secret::new);
         let mut identity = Identity::load_or_make(dir.path()).unwrap();
-        assert_eq!(identity.router("https://a", Some(&token)), None);
-        identity.keep_router("r-1".parse().unwrap(), "https://a", &token).unwrap();
+        assert_eq!(identity.trust("https://a", Some(&token)), None);
+        let reply = |key: &str| EnrolReply { router: "r-1".parse().unwrap(), operator_key: key.to_owned() };
+        for bad in ["", "AAAA", "!"] {
+            assert!(identity.keep(reply(bad), "https://a", &token).is_err(), "{bad}");
+        }
+        let key = URL_SAFE_NO_PAD.encode([7; 32]);
+        let trust = identity.keep(reply(&key), "https://a", &token).unwrap();
+        assert_eq!((trust.router.as_str(), trust.key), ("r-1", [7; 32]));
 
         let identity = Identity::load_or_make(dir.path()).unwrap();
-        let router = |server, token| identity.router(server, token).map(RouterId::as_str);
-        assert_eq!(router("https://a", Some(&token)), Some("r-1"));
-        assert_eq!(router("https://a", None), Some("r-1"), "a used token may be removed");
+        let router = |server, token| identity.trust(server, token);
+        assert_eq!(router("https://a", Some(&token)), Some(trust.clone()));
+        assert_eq!(router("https://a", None), Some(trust), "a used token may be removed");
         assert_eq!(router("https://a", Some(&other)), None);
         assert_eq!(router("https://b", Some(&token)), None);
         let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
         assert!(!text.contains("one"), "{text}");
         assert!(!format!("{identity:?}").contains(identity.kept.key.reveal()));
+    }
+
+    #[test]
+    fn an_enrolment_without_the_operators_key_is_from_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = Secret::new("one");
+        let mut identity = Identity::load_or_make(dir.path()).unwrap();
+        assert!(!identity.is_from_before("https://a"));
+        let (router, server, token_hash) = ("r-1".parse().unwrap(), "https://a".to_owned(), hash(&token));
+        identity.kept.enrolment = Some(Enrolment { router, server, token: token_hash, operator_key: None });
+        identity.write().unwrap();
+        let identity = Identity::load_or_make(dir.path()).unwrap();
+        assert!(identity.is_from_before("https://a") && !identity.is_from_before("https://b"));
+        assert_eq!(identity.trust("https://a", Some(&token)), None);
     }
 
     #[test]

@@ -146,12 +146,12 @@ impl Drop for Connection {
     }
 }
 
-/// The whole body of an answer, unless it is too long or too slow.
+/// The whole body of an answer, unless it has more than `limit` bytes or is too slow.
 ///
 /// # Errors
 /// If it is, or breaks off.
-pub async fn read_body(body: Incoming, deadline: Duration) -> anyhow::Result<Bytes> {
-    let whole = timeout(deadline, Limited::new(body, MAX_ANSWER).collect()).await.context("the answer does not end")?;
+pub async fn read_body(body: Incoming, deadline: Duration, limit: usize) -> anyhow::Result<Bytes> {
+    let whole = timeout(deadline, Limited::new(body, limit).collect()).await.context("the answer does not end")?;
     Ok(whole.map_err(|e| anyhow::anyhow!("read the answer: {e}"))?.to_bytes())
 }
 
@@ -205,7 +205,5 @@ fn read_roots(file: &Path) -> anyhow::Result<RootCertStore> {
 
 /// Where systems keep their certificates: OpenWrt and Debian; a link to it, or the file of others.
 const SYSTEM_BUNDLES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"];
-/// The longest answer.
-const MAX_ANSWER: usize = 64 * 1024;
 /// What a connection may hold of what it reads.
 const MAX_BUFFER: usize = 32 * 1024;

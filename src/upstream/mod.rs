@@ -1,21 +1,30 @@
 //! The link to the directory server: one session after the other, and the waits between them.
 //!
-//! In: the latest announce, reports. Out: the server's offers and how we stand with it, as events. Never on the way of
-//! a guest's welcome: what the server sends waits on the router before the guest comes.
+//! In: the latest announce, reports, which files are missing. Out: the server's offers and how we stand with it, as
+//! events; the files. Never on the way of a guest's welcome: what the server sends waits on the router before the guest
+//! comes.
 //!
-//! [`session`] is one conversation; [`link`] its connections; [`identity`] the router's key; [`push`] reads what comes
-//! down, [`reports`] keeps what goes up; [`backoff`] says when to try again.
+//! [`session`] is one conversation, and [`end`] why it is over; [`link`] its connections; [`identity`] the router's key.
+//! Down the [`stream`]: [`trust`] verifies, [`push`] reads, [`kept`] keeps and [`offers`] hands on what is to be shown;
+//! [`fetch`] gets its files. Up: [`reports`]
+//! keeps what is to be told. [`backoff`] says when to try again.
 
 pub mod backoff;
+pub mod end;
 #[cfg(test)]
 mod fake;
+pub mod fetch;
 pub mod identity;
+pub mod kept;
 pub mod link;
+pub mod offers;
 pub mod push;
 pub mod reports;
 pub mod session;
+pub mod stream;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,13 +35,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 use welcome_core::{Event, ServerLink};
+use welcome_proto::Digest;
 use welcome_proto::announce::Announce;
 
 use self::backoff::Backoff;
+use self::end::End;
 use self::identity::Identity;
 use self::link::Link;
+use self::offers::Offers;
 pub use self::reports::Reports;
-use self::session::{End, Ends, Session};
+use self::session::{Ends, Session};
 use crate::config::Server;
 use crate::tasks::Stop;
 
@@ -45,6 +57,8 @@ pub struct Timing {
     pub silence: Duration,
     /// From a report to its being sent, so that a visit's reports travel together.
     pub gather: Duration,
+    /// For a whole image or page.
+    pub file: Duration,
     /// For the last reports when the agent stops.
     pub finish: Duration,
 }
@@ -55,6 +69,8 @@ impl Default for Timing {
             request: Duration::from_secs(15),
             silence: Duration::from_secs(45),
             gather: Duration::from_millis(500),
+            // 256 KiB at 35 kbit/s.
+            file: Duration::from_secs(60),
             finish: Duration::from_secs(2),
         }
     }
@@ -65,29 +81,43 @@ impl Default for Timing {
 pub struct Upstream {
     server: Server,
     state_dir: PathBuf,
+    seed: u64,
     backoff: Backoff,
     timing: Timing,
+}
+
+/// Where the link gets its input from, and where its output goes.
+#[derive(Debug)]
+pub struct Lines {
+    /// What is shared.
+    pub announce: watch::Receiver<Option<Announce>>,
+    /// What happened.
+    pub reports: Reports,
+    /// To the app.
+    pub events: mpsc::Sender<Event>,
+    /// The files that the server's offers want, best first.
+    pub wanted: watch::Sender<Vec<(Digest, u32)>>,
+    /// Those of them to fetch, and where they go.
+    pub content: fetch::Ends,
+    /// Where phones may ask the server about this router's networks, once it knows us: `/NETWORK` is to be added.
+    pub captive: watch::Sender<Option<String>>,
 }
 
 impl Upstream {
     /// To this server; the router's key is in `state_dir`. `seed` spreads the routers' attempts, see [`seed`].
     #[must_use]
     pub fn new(server: Server, state_dir: &Path, seed: u64, timing: Timing) -> Self {
-        Self { server, state_dir: state_dir.to_owned(), backoff: Backoff::new(seed), timing }
+        Self { server, state_dir: state_dir.to_owned(), seed, backoff: Backoff::new(seed), timing }
     }
 
     /// Keeps the link until told to stop.
     ///
     /// # Errors
     /// Never; the signature is that of a task. Whatever goes wrong is tried again.
-    pub async fn run(
-        mut self,
-        announce: watch::Receiver<Option<Announce>>,
-        reports: Reports,
-        events: mpsc::Sender<Event>,
-        mut stop: Stop,
-    ) -> anyhow::Result<()> {
-        let mut ends = Ends { announce, reports, events };
+    pub async fn run(mut self, lines: Lines, mut stop: Stop) -> anyhow::Result<()> {
+        let Lines { announce, reports, events, wanted, content, captive } = lines;
+        let offers = Offers::new(&self.state_dir, events.clone(), wanted);
+        let mut ends = Ends { announce, reports, events, offers, content, captive };
         let mut session = None;
         tokio::select! {
             () = self.keep(&mut session, &mut ends) => {}
@@ -105,6 +135,15 @@ impl Upstream {
         let mut told = String::new();
         let mut away = "connecting".to_owned();
         let mut pause = Duration::ZERO;
+        // What the server said before is there even if it never answers again.
+        if let Ok(identity) = Identity::load_or_make(&self.state_dir)
+            && let Some(trust) = identity.trust(&self.server.url.to_string(), self.server.token.as_ref())
+        {
+            ends.captive.send_replace(session::captive_base(&self.server.url, &trust.router));
+            if ends.offers.believe(&trust).await.is_err() {
+                return;
+            }
+        }
         loop {
             let link = ServerLink::Away { reason: away };
             if ends.events.send(Event::ServerLink(link)).await.is_err() {
@@ -125,7 +164,7 @@ impl Upstream {
             pause = match &end {
                 End::NobodyListens => return,
                 End::Lost(_) => self.backoff.next_wait(),
-                End::Refused(_) => self.backoff.long_wait(),
+                End::Refused(_) | End::Unknown(_) => self.backoff.long_wait(),
             };
             away = end.to_string();
             let next_try_s = pause.as_secs();
@@ -139,10 +178,9 @@ impl Upstream {
     }
 
     fn begin(&self) -> anyhow::Result<Session> {
-        let Server { url, token, .. } = &self.server;
         let identity = Identity::load_or_make(&self.state_dir)?;
         let link = Arc::new(Link::new(&self.server, self.timing.request)?);
-        Ok(Session::new(link, identity, url.to_string(), token.clone(), self.timing))
+        Ok(Session::new(link, identity, &self.server, self.timing, self.seed))
     }
 }
 

@@ -1,48 +1,51 @@
-//! One session with the server, from the first connection to its end: enrol, announce, listen, report.
+//! One session with the server, from the first connection to its end: enrol, announce, listen, report, fetch.
 //!
-//! In: the latest announce, reports, and what the server sends. Out: offers as events. Keeps what must outlive a lost
-//! connection: the server's time, the generation of the announce, the id of the last push.
+//! In: the latest announce, reports, and what the server sends. Out: what it pushed, for [`super::offers`]. Keeps what
+//! must outlive a lost connection: the server's time and the generation of the announce.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 use welcome_core::{Event, ServerLink};
 use welcome_proto::announce::Announce;
-use welcome_proto::enrol::{EnrolReply, EnrolRequest};
+use welcome_proto::enrol::EnrolRequest;
 use welcome_proto::problem::{self, Problem};
 use welcome_proto::signature::{self, Params};
-use welcome_proto::{RouterId, Secret, sse};
+use welcome_proto::{RouterId, Secret};
 
 use super::Timing;
+use super::end::{End, not_understood, refused, told};
+use super::fetch::{self, Fetch};
 use super::identity::Identity;
 use super::link::{Connection, Link, read_body};
-use super::push::read_offers;
+use super::offers::Offers;
 use super::reports::Reports;
+use super::stream::read_stream;
+use super::trust::Trust;
 use crate::clock::ServerTime;
+use crate::config::{Server, ServerUrl};
 
 /// The agent's side of the conversation.
 #[derive(Debug)]
 pub struct Session {
     link: Arc<Link>,
     identity: Identity,
-    server: String,
+    server: ServerUrl,
     token: Option<Secret>,
     timing: Timing,
     time: ServerTime,
     /// Of the announce that was sent last.
     generation: u64,
-    /// Of the offers that were taken last.
-    last_event: Option<String>,
+    fetch: Fetch,
     /// For requests; the stream has its own.
     requests: Option<Connection>,
     /// While all is well: since when.
@@ -58,36 +61,27 @@ pub struct Ends {
     pub reports: Reports,
     /// To the app.
     pub events: mpsc::Sender<Event>,
-}
-
-/// Why a session is over.
-#[derive(Debug, thiserror::Error)]
-pub enum End {
-    /// It may go better soon.
-    #[error("{0:#}")]
-    Lost(#[from] anyhow::Error),
-    /// It will not go better until somebody does something.
-    #[error("{0}")]
-    Refused(String),
-    /// The agent has ended.
-    #[error("the agent has ended")]
-    NobodyListens,
+    /// What the server pushes.
+    pub offers: Offers,
+    /// What its offers need beside.
+    pub content: fetch::Ends,
+    /// Where phones may ask the server about this router's networks, once it knows us; see [`captive_base`].
+    pub captive: watch::Sender<Option<String>>,
 }
 
 impl Session {
     /// Nothing is sent yet.
     #[must_use]
-    pub fn new(link: Arc<Link>, identity: Identity, server: String, token: Option<Secret>, timing: Timing) -> Self {
-        let time = ServerTime::default();
+    pub fn new(link: Arc<Link>, identity: Identity, server: &Server, timing: Timing, seed: u64) -> Self {
         Self {
             link,
             identity,
-            server,
-            token,
+            server: server.url.clone(),
+            token: server.token.clone(),
             timing,
-            time,
+            time: ServerTime::default(),
             generation: 0,
-            last_event: None,
+            fetch: Fetch::new(seed),
             requests: None,
             connected: None,
         }
@@ -104,7 +98,7 @@ impl Session {
     /// Sends what is left to tell, if [`Self::run`] was interrupted while all was well.
     pub async fn finish(&mut self, reports: &Reports) {
         while self.connected.is_some()
-            && let Some(router) = self.router().cloned()
+            && let Some(Trust { router, .. }) = self.trust()
             && reports.batch().is_some()
         {
             if let Err(error) = self.report(&router, reports).await {
@@ -115,45 +109,66 @@ impl Session {
     }
 
     async fn talk(&mut self, ends: &mut Ends) -> Result<Never, End> {
-        let router = match self.router() {
-            Some(router) => router.clone(),
+        let trust = match self.trust() {
+            Some(trust) => trust,
             None => self.enrol().await?,
         };
-        self.announce(&router, &mut ends.announce).await?;
-        let (stream, body) = self.listen(&router).await?;
+        ends.offers.believe(&trust).await?;
+        ends.captive.send_replace(captive_base(&self.server, &trust.router));
+        let router = &trust.router;
+        let talking = self.talk_as(&trust, ends).await;
+        if let Err(End::Unknown(_)) = talking {
+            debug!(%router, "what the server had us show goes");
+            ends.offers.clear().await?;
+            ends.captive.send_replace(None);
+        }
+        talking
+    }
+
+    async fn talk_as(&mut self, trust: &Trust, ends: &mut Ends) -> Result<Never, End> {
+        let Trust { router, .. } = trust;
+        self.announce(router, &mut ends.announce).await?;
+        let (stream, body) = self.listen(router, ends.offers.last_event()).await?;
         info!("connected to the server");
         self.connected = Some(Instant::now());
         tell(&ends.events, Event::ServerLink(ServerLink::Connected)).await?;
-        let mut last_event = self.last_event.take();
-        let events = ends.events.clone();
-        let listening = read_stream(body, self.timing.silence, &mut last_event, &events);
+        // It keeps its own memory and connection; the requests go on beside it.
+        let (link, time, timing) = (Arc::clone(&self.link), self.time, self.timing);
+        let mut fetch = std::mem::replace(&mut self.fetch, Fetch::new(0));
+        let Ends { announce, reports, offers, content, .. } = ends;
         let outcome = tokio::select! {
-            end = listening => end,
-            end = self.serve(&router, ends) => end,
+            end = read_stream(body, timing.silence, trust, time, offers) => end,
+            end = self.serve(router, announce, reports) => end,
+            never = fetch.run(&link, content, timing.file) => match never {},
         };
+        self.fetch = fetch;
         drop(stream);
-        self.last_event = last_event;
         outcome
     }
 
-    fn router(&self) -> Option<&RouterId> {
-        self.identity.router(&self.server, self.token.as_ref())
+    fn trust(&self) -> Option<Trust> {
+        self.identity.trust(&self.server.to_string(), self.token.as_ref())
     }
 
-    async fn enrol(&mut self) -> Result<RouterId, End> {
+    async fn enrol(&mut self) -> Result<Trust, End> {
+        let server = self.server.to_string();
         let Some(token) = self.token.clone() else {
-            let what = "this router is not registered: ask the server's operator for a token and set server.token";
-            return Err(End::Refused(what.to_owned()));
+            let why = if self.identity.is_from_before(&server) {
+                "this router was registered before offers were signed"
+            } else {
+                "this router is not registered"
+            };
+            return Err(End::Refused(format!("{why}: ask the server's operator for a token and set server.token")));
         };
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let request = EnrolRequest { token: token.clone(), public_key: self.identity.public_key(), version };
         let answer = self.exchange(None, Method::POST, "/v1/enrol", &body(&request)?).await?;
         let answer = self.accepted(answer).await?;
-        let text = read_body(answer.into_body(), self.timing.request).await?;
-        let EnrolReply { router } = serde_json::from_slice(&text).map_err(|e| not_understood("enrolment", &e))?;
-        self.identity.keep_router(router.clone(), &self.server, &token)?;
-        info!(%router, "registered with the server");
-        Ok(router)
+        let text = read_body(answer.into_body(), self.timing.request, MAX_ANSWER).await?;
+        let reply = serde_json::from_slice(&text).map_err(|e| not_understood("enrolment", &e))?;
+        let trust = self.identity.keep(reply, &server, &token)?;
+        info!(router = %trust.router, "registered with the server");
+        Ok(trust)
     }
 
     /// Sends the latest announce, if there is one.
@@ -187,12 +202,12 @@ impl Session {
     }
 
     /// Opens the stream down.
-    async fn listen(&mut self, router: &RouterId) -> Result<(Connection, Incoming), End> {
+    async fn listen(&mut self, router: &RouterId, last_event: Option<&str>) -> Result<(Connection, Incoming), End> {
         let target = format!("/v1/routers/{router}/events");
         for _ in 0..CLOCK_TRIES {
             let mut request = self.request(Some(router), &Method::GET, &target, &Bytes::new())?;
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-            if let Some(id) = self.last_event.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
+            if let Some(id) = last_event.and_then(|id| HeaderValue::from_str(id).ok()) {
                 request.headers_mut().insert(LAST_EVENT_ID, id);
             }
             let mut stream = self.link.connect().await?;
@@ -205,17 +220,22 @@ impl Session {
     }
 
     /// Sends announces and reports as they come.
-    async fn serve(&mut self, router: &RouterId, ends: &mut Ends) -> Result<Never, End> {
+    async fn serve(
+        &mut self,
+        router: &RouterId,
+        announce: &mut watch::Receiver<Option<Announce>>,
+        reports: &Reports,
+    ) -> Result<Never, End> {
         loop {
             tokio::select! {
-                changed = ends.announce.changed() => {
+                changed = announce.changed() => {
                     changed.map_err(|_| End::NobodyListens)?;
-                    self.announce(router, &mut ends.announce).await?;
+                    self.announce(router, announce).await?;
                 }
-                () = ends.reports.wait() => {
+                () = reports.wait() => {
                     // One visit makes several reports within a moment.
                     sleep(self.timing.gather).await;
-                    self.report(router, &ends.reports).await?;
+                    self.report(router, reports).await?;
                 }
             }
         }
@@ -306,7 +326,7 @@ impl Session {
     /// What an answer that is no success says; never fails, since that is of no interest then.
     async fn problem(&self, answer: Response<Incoming>) -> Problem {
         let status = answer.status();
-        let text = read_body(answer.into_body(), self.timing.request).await.unwrap_or_default();
+        let text = read_body(answer.into_body(), self.timing.request, MAX_ANSWER).await.unwrap_or_default();
         let mut problem: Problem = serde_json::from_slice(&text).unwrap_or_else(|_| Problem {
             kind: String::new(),
             title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -354,63 +374,11 @@ impl Session {
     }
 }
 
-/// Takes offers from the stream until it ends or falls silent.
-async fn read_stream(
-    mut body: Incoming,
-    silence: Duration,
-    last_event: &mut Option<String>,
-    events: &mpsc::Sender<Event>,
-) -> Result<Never, End> {
-    let mut decoder = sse::Decoder::new(MAX_PUSH);
-    loop {
-        let frame = timeout(silence, body.frame()).await;
-        let frame = frame.map_err(|_| anyhow::anyhow!("the server has been silent for {} s", silence.as_secs()))?;
-        let frame = frame.ok_or_else(|| anyhow::anyhow!("the server ended the stream"))?;
-        let frame = frame.map_err(|e| anyhow::anyhow!("the stream broke: {e}"))?;
-        let Ok(bytes) = frame.into_data() else { continue };
-        for event in decoder.push(&bytes).map_err(anyhow::Error::from)? {
-            if event.name != EVENT_OFFERS {
-                debug!(event = event.name, "an event that this version does not know");
-                continue;
-            }
-            if let Some((revision, offers)) = read_offers(&event.data) {
-                info!(revision, offers = offers.len(), "offers came from the server");
-                tell(events, Event::ServerOffers(offers)).await?;
-                *last_event = event.id;
-            }
-        }
-    }
-}
-
 /// There is no end without a reason.
-enum Never {}
+pub(super) enum Never {}
 
 async fn tell(events: &mpsc::Sender<Event>, event: Event) -> Result<(), End> {
     events.send(event).await.map_err(|_| End::NobodyListens)
-}
-
-fn refused(problem: &Problem) -> End {
-    let told = told(problem);
-    End::Refused(match problem.name() {
-        problem::BAD_TOKEN => {
-            format!("the server does not take the token ({told}): ask its operator for a new one and set server.token")
-        }
-        problem::UNKNOWN_ROUTER => {
-            format!("the server does not know this router ({told}): ask its operator for a token and set server.token")
-        }
-        problem::BAD_SIGNATURE => {
-            format!("the server does not take our signature ({told}): check the host name in server.url")
-        }
-        _ => format!("the server refuses: {told}"),
-    })
-}
-
-fn told(problem: &Problem) -> String {
-    let Problem { status, title, detail, .. } = problem;
-    match detail {
-        Some(detail) => format!("{status} {title}: {detail}"),
-        None => format!("{status} {title}"),
-    }
 }
 
 fn body(value: &impl Serialize) -> anyhow::Result<Bytes> {
@@ -422,19 +390,20 @@ fn content_digest(body: &[u8]) -> String {
     signature::content_digest(sha256.as_ref().try_into().expect("SHA-256 has 32 bytes"))
 }
 
-fn not_understood(what: &str, error: &serde_json::Error) -> End {
-    End::Lost(anyhow::anyhow!("the answer to the {what} cannot be understood: {error}"))
+/// What phones are told to ask (RFC 8908), but for the network: only over https, which they insist on.
+#[must_use]
+pub fn captive_base(server: &ServerUrl, router: &RouterId) -> Option<String> {
+    server.is_tls().then(|| format!("{server}/v1/captive/{router}"))
 }
 
-const AGENT: &str = concat!("welcomed/", env!("CARGO_PKG_VERSION"));
+/// How we call ourselves.
+pub(super) const AGENT: &str = concat!("welcomed/", env!("CARGO_PKG_VERSION"));
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 const SIGNATURE: HeaderName = HeaderName::from_static("signature");
 const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const EVENT_OFFERS: &str = "offers";
-/// The longest event: 64 offers with every text at its limit and in a script of three bytes a letter would be more, but
-/// no operator writes that.
-const MAX_PUSH: usize = 256 * 1024;
+/// The longest answer that is no file.
+const MAX_ANSWER: usize = 64 * 1024;
 /// A second answer about the clock after we took the server's time means that it does not help.
 const CLOCK_TRIES: u32 = 2;
 /// One to learn what the server has, one to be above it, one in case another agent uses our key.

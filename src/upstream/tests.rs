@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 
+use bytes::Bytes;
+use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use welcome_core::Audience;
 use welcome_proto::Secret;
+use welcome_proto::offer::Sender;
 use welcome_proto::problem::{self, Problem};
 use welcome_proto::report::{Report, ReportBatch, What};
+use welcome_proto::signed::Signed;
 
 use super::fake::{Answer, Fake};
+use super::trust::tests::sign;
 use super::*;
 use crate::tasks::Tasks;
 
@@ -16,9 +22,13 @@ struct Bench {
     announce: watch::Sender<Option<Announce>>,
     reports: Reports,
     events: mpsc::Receiver<Event>,
+    wanted: watch::Receiver<Vec<(Digest, u32)>>,
+    missing: watch::Sender<Vec<(Digest, u32)>>,
+    fetched: mpsc::Receiver<(Digest, Bytes)>,
+    captive: watch::Receiver<Option<String>>,
     tasks: Option<Tasks>,
     task: JoinHandle<anyhow::Result<()>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 fn start(url: String, ca_file: Option<PathBuf>) -> Bench {
@@ -33,6 +43,7 @@ fn start_in(dir: TempDir, url: String, ca_file: Option<PathBuf>) -> Bench {
         request: Duration::from_secs(3),
         silence: Duration::from_millis(600),
         gather: Duration::from_millis(5),
+        file: Duration::from_secs(3),
         finish: Duration::from_secs(1),
     };
     // This seed begins with short waits.
@@ -41,9 +52,31 @@ fn start_in(dir: TempDir, url: String, ca_file: Option<PathBuf>) -> Bench {
     let announce = watch::Sender::new(Some(Announce::default()));
     let reports = Reports::default();
     let (tx, events) = mpsc::channel(256);
+    let (want, wanted) = watch::channel(vec![]);
+    let missing = watch::Sender::default();
+    let (fetch, fetched) = mpsc::channel(1);
+    let (tell_captive, captive) = watch::channel(None);
+    let lines = Lines {
+        announce: announce.subscribe(),
+        reports: reports.clone(),
+        events: tx,
+        wanted: want,
+        content: fetch::Ends { missing: missing.subscribe(), fetched: fetch },
+        captive: tell_captive,
+    };
     let tasks = Tasks::new();
-    let task = tokio::spawn(upstream.run(announce.subscribe(), reports.clone(), tx, tasks.stop_signal()));
-    Bench { announce, reports, events, tasks: Some(tasks), task, _dir: dir }
+    let task = tokio::spawn(upstream.run(lines, tasks.stop_signal()));
+    Bench { announce, reports, events, wanted, missing, fetched, captive, tasks: Some(tasks), task, dir }
+}
+
+/// An `offers` event with these statements.
+fn push(revision: u64, offers: &[Signed]) -> String {
+    let data = serde_json::json!({"revision": revision, "offers": offers}).to_string();
+    welcome_proto::sse::encode("offers", Some(&revision.to_string()), &data)
+}
+
+fn offer(id: &str) -> Signed {
+    sign("r-1", Sender::Server, &format!(r#"{{"id":"{id}","content":{{"title":"t"}}}}"#))
 }
 
 /// A seed whose first waits are short.
@@ -82,10 +115,28 @@ impl Bench {
         }
     }
 
+    /// Waits until this text is among the kept offers.
+    async fn until_kept(&self, text: &str) {
+        let file = self.dir.path().join("offers.json");
+        let kept = async {
+            while !std::fs::read_to_string(&file).is_ok_and(|kept| kept.contains(text)) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), kept).await.expect("it is kept");
+    }
+
+    /// Stops it and leaves what it has kept.
+    async fn stop(mut self) -> TempDir {
+        drop(self.tasks.take());
+        timeout(Duration::from_secs(5), &mut self.task).await.expect("it ends").unwrap().unwrap();
+        self.dir
+    }
+
     async fn until_offers(&mut self) -> Vec<String> {
         loop {
             if let Event::ServerOffers(offers) = self.event().await {
-                return offers.iter().map(|o| o.id.to_string()).collect();
+                return offers.iter().map(|o| o.offer.id.to_string()).collect();
             }
         }
     }
@@ -100,10 +151,7 @@ async fn a_router_enrols_announces_listens_and_reports() {
     assert_eq!(fake.seen("/announce").len(), 1);
     assert!(fake.seen("/events")[0].headers.get("last-event-id").is_none());
 
-    fake.push(
-        "event: offers\nid: 7\ndata: {\"revision\":7,\"offers\":[{\"id\":\"a\",\"content\":{\"title\":\"t\"}}]}\n\n",
-    )
-    .await;
+    fake.push(&push(7, &[offer("a")])).await;
     assert_eq!(bench.until_offers().await, ["a"]);
 
     bench.announce.send_replace(Some(Announce::default()));
@@ -128,7 +176,7 @@ async fn after_a_lost_stream_the_router_comes_back_with_what_it_has() {
     let fake = Fake::start().await;
     let mut bench = start(format!("http://{}", fake.address), None);
     bench.until_connected().await;
-    fake.push("event: offers\nid: 7\ndata: {\"revision\":7,\"offers\":[]}\n\n").await;
+    fake.push(&push(7, &[])).await;
     assert_eq!(bench.until_offers().await, [""; 0]);
     fake.hang_up();
     assert_eq!(bench.until_away().await, "the server ended the stream");
@@ -138,6 +186,160 @@ async fn after_a_lost_stream_the_router_comes_back_with_what_it_has() {
 
     // No sign of life at all.
     assert!(bench.until_away().await.contains("silent"));
+}
+
+#[tokio::test]
+async fn what_is_forged_or_meant_for_another_is_refused_and_reported_once_a_push() {
+    let fake = Fake::start().await;
+    let mut bench = start(format!("http://{}", fake.address), None);
+    bench.until_connected().await;
+    let forged = Signed { signature: offer("other").signature, ..offer("forged") };
+    let moved = sign("r-2", Sender::Sharer, r#"{"id":"moved","content":{"title":"t"}}"#);
+    for revision in [7, 8] {
+        fake.push(&push(revision, &[offer("good"), forged.clone(), forged.clone(), moved.clone()])).await;
+        let mut refused = Vec::new();
+        let offers = loop {
+            match bench.event().await {
+                Event::Refused { sender, offer } => refused.push((sender, offer.to_string())),
+                Event::ServerOffers(offers) => break offers,
+                _ => {}
+            }
+        };
+        let expected = [(Sender::Sharer, "moved".to_owned()), (Sender::Server, "forged".to_owned())];
+        assert_eq!(refused, expected);
+        assert_eq!(offers.len(), 1);
+        assert_eq!(offers[0].signed.as_deref(), Some(&offer("good")));
+    }
+    // Nothing of it is believed later, either.
+    let kept = std::fs::read_to_string(bench.dir.path().join("offers.json")).unwrap();
+    assert!(kept.contains("good") && !kept.contains("forged") && !kept.contains("moved"));
+}
+
+#[tokio::test]
+async fn offers_are_there_after_a_restart_without_the_server() {
+    let fake = Fake::start().await;
+    let url = format!("http://{}", fake.address);
+    let mut bench = start(url.clone(), None);
+    bench.until_connected().await;
+    fake.push(&push(7, &[offer("a"), offer("b")])).await;
+    assert_eq!(bench.until_offers().await, ["a", "b"]);
+    bench.until_kept("b").await;
+    let dir = bench.stop().await;
+    drop(fake);
+
+    let mut bench = start_in(dir, url.clone(), None);
+    assert_eq!(bench.until_offers().await, ["a", "b"]);
+    let dir = bench.stop().await;
+    // What somebody did to them meanwhile is seen.
+    let file = dir.path().join("offers.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\\\"id\\\":\\\"a", "\\\"id\\\":\\\"x", 1)).unwrap();
+    let mut bench = start_in(dir, url, None);
+    assert_eq!(bench.until_offers().await, ["b"]);
+}
+
+#[tokio::test]
+async fn a_router_that_the_server_no_longer_knows_shows_nothing_of_it() {
+    let fake = Fake::start().await;
+    let mut bench = start(format!("http://{}", fake.address), None);
+    bench.until_connected().await;
+    fake.push(&push(7, &[offer("a")])).await;
+    assert_eq!(bench.until_offers().await, ["a"]);
+    fake.misbehave("/reports", Answer::Problem(Problem::new(problem::UNKNOWN_ROUTER, 401, "x")));
+    bench.reports.push(report(1));
+    assert_eq!(bench.until_offers().await, [""; 0]);
+    assert!(bench.until_away().await.contains("does not know this router"));
+}
+
+#[tokio::test]
+async fn what_is_said_live_is_handed_on_once() {
+    let fake = Fake::start().await;
+    let mut bench = start(format!("http://{}", fake.address), None);
+    bench.until_connected().await;
+    let say = |router: &str, id: &str, until: u64| {
+        let when = format!(r#""networks":["cafe"],"when":{{"until":{until}}}"#);
+        let say = sign(router, Sender::Server, &format!(r#"{{"id":"{id}",{when},"content":{{"title":"t"}}}}"#));
+        welcome_proto::sse::encode("say", None, &serde_json::json!({"say": say}).to_string())
+    };
+    let in_ten_minutes = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() + 600;
+    for text in [say("r-1", "one", in_ten_minutes), say("r-1", "old", 1), say("r-2", "moved", in_ten_minutes)] {
+        fake.push(&text).await;
+        fake.push(&text).await;
+    }
+    fake.push(&say("r-1", "two", in_ten_minutes)).await;
+    let (mut said, mut refused) = (Vec::new(), 0);
+    while said.last().is_none_or(|last| last != "two") {
+        match bench.event().await {
+            Event::Say { to, said: given } => {
+                assert_eq!(to, Audience::Network("cafe".parse().unwrap()));
+                said.push(given.offer.id.to_string());
+            }
+            Event::Refused { offer, .. } if offer.as_str() == "moved" => refused += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((said, refused), (vec!["one".to_owned(), "two".to_owned()], 2));
+}
+
+#[tokio::test]
+async fn what_is_missing_is_fetched_once_and_only_as_it_should_be() {
+    let fake = Fake::start().await;
+    let mut bench = start(format!("http://{}", fake.address), None);
+    bench.until_connected().await;
+    let file = |bytes: &[u8]| {
+        let name = Digest(digest(&SHA256, bytes).as_ref().try_into().unwrap());
+        (name, u32::try_from(bytes.len()).unwrap())
+    };
+    let (cake, tea, lie) = (file(b"cake"), file(b"tea"), file(b"truth"));
+    let image = |f: (Digest, u32)| format!(r#"{{"digest":"{}","length":{},"type":"image/png"}}"#, f.0, f.1);
+    let with = |id: &str, priority: u8, f| {
+        let content = format!(r#"{{"title":"t","image":{}}}"#, image(f));
+        sign("r-1", Sender::Server, &format!(r#"{{"id":"{id}","priority":{priority},"content":{content}}}"#))
+    };
+    fake.push(&push(7, &[with("a", 1, tea), with("b", 2, cake)])).await;
+    assert_eq!(bench.until_offers().await, ["a", "b"]);
+    assert_eq!(*bench.wanted.borrow(), [cake, tea], "best first");
+
+    fake.serve_content(&cake.0.to_string(), b"cake");
+    fake.serve_content(&lie.0.to_string(), b"false");
+    bench.missing.send_replace(vec![lie, cake]);
+    let (name, bytes) = timeout(Duration::from_secs(5), bench.fetched.recv()).await.unwrap().unwrap();
+    assert_eq!((name, &bytes[..]), (cake.0, &b"cake"[..]));
+    // Whoever keeps it takes its time; another one is added meanwhile, which is longer than was said.
+    fake.serve_content(&tea.0.to_string(), b"tea and more");
+    bench.missing.send_replace(vec![lie, cake, tea]);
+    fake.wait_for(&tea.0.to_string(), 1).await;
+    fake.serve_content(&tea.0.to_string(), b"tea");
+    let beats = async {
+        loop {
+            fake.push(welcome_proto::sse::HEART_BEAT).await;
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let (name, _) = tokio::select! {
+        fetched = timeout(Duration::from_secs(15), bench.fetched.recv()) => fetched.unwrap().unwrap(),
+        () = beats => unreachable!("the server's heart beats for ever"),
+    };
+    assert_eq!(name, tea.0);
+    assert_eq!(fake.seen(&cake.0.to_string()).len(), 1);
+    assert!(fake.seen(&lie.0.to_string()).len() < 5, "not at every turn");
+}
+
+#[tokio::test]
+async fn where_phones_may_ask_is_told_for_https_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    let fake = Fake::start_tls(&ca).await;
+    let port = fake.address.port();
+    let mut bench = start(format!("https://localhost:{port}"), Some(ca));
+    bench.until_connected().await;
+    let expected = format!("https://localhost:{port}/v1/captive/r-1");
+    assert_eq!(bench.captive.borrow().as_deref(), Some(expected.as_str()));
+
+    let fake = Fake::start().await;
+    let mut bench = start(format!("http://{}", fake.address), None);
+    bench.until_connected().await;
+    assert_eq!(*bench.captive.borrow(), None);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use welcome_core::ServerLink;
+use welcome_core::{ServerLink, View};
+use welcome_proto::lan;
+use welcome_proto::offer::Sender;
 use welcome_server::{Config, Ready, TlsFiles, serve};
 
-use crate::kit::{ANN, BOB, GUEST, Kit, eventually};
+use crate::kit::{ANN, Agent, BOB, GUEST, Kit, eventually};
 
 #[tokio::test]
 async fn what_is_shared_is_listed_and_an_offer_comes_down() {
@@ -42,6 +44,84 @@ async fn what_is_shared_is_listed_and_an_offer_comes_down() {
     // A guest who is here hears of a new one at once.
     server.put_offer("later", "Last round").await;
     assert_eq!(stream.offer().await.content.title, "Last round");
+}
+
+#[tokio::test]
+async fn what_is_said_at_the_server_reaches_a_guest_within_a_second() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), None, None).await;
+    let mut kit = Kit::start(&server.section()).await;
+    kit.agent.until(|v| v.server == ServerLink::Connected).await;
+    let ann = kit.join(ANN, GUEST, "127.0.0.10").await;
+    let mut stream = ann.stream().await;
+    assert_eq!(stream.offer().await.id.as_str(), "hello");
+
+    let router = server.router().await;
+    let say = json!({"network": "cafe", "title": "Last orders", "text": "Until ten."});
+    let path = format!("/v1/operator/routers/{router}/say?sender=sharer");
+    let began = Instant::now();
+    let (_, said) = server.send(Method::POST, &path, Some(say)).await;
+    assert_eq!(said, json!({"streams": 1}));
+    let offer = stream.offer().await;
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!((offer.content.title.as_str(), offer.sender), ("Last orders", Sender::Sharer));
+    assert!(offer.signed.is_some(), "whoever shows it can verify it");
+}
+
+#[tokio::test]
+async fn offers_of_the_server_outlive_a_restart_without_it() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), None, None).await;
+    let mut kit = Kit::start(&server.section()).await;
+    server.put_offer("news", "Fresh cake").await;
+    kit.agent.until(|v| v.offers.len() == 2).await;
+    let kept = kit.dir.path().join("state/offers.json");
+    eventually("it is kept", async || std::fs::read_to_string(&kept).is_ok_and(|t| t.contains("Fresh cake"))).await;
+    let section = server.section();
+    server.stop().await;
+
+    let (old, dir) = (kit.agent, kit.dir);
+    old.stop().await;
+    let greeting = "config offer 'hello'\n\toption title 'Coffee is half price'\n";
+    let mut agent = Agent::start(dir.path(), &format!("{greeting}{section}")).await;
+    agent.until(|v| v.offers.len() == 2 && matches!(v.server, ServerLink::Away { .. })).await;
+}
+
+#[tokio::test]
+async fn an_offer_waits_for_its_image_and_a_damaged_one_is_fetched_again() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), None, None).await;
+    let mut kit = Kit::start(&server.section()).await;
+    let image = [b"\x89PNG\r\n\x1a\n", &[7; 100_000][..]].concat();
+    let (_, file) = server.put("/v1/operator/content", &image).await;
+    let digest = file["digest"].as_str().unwrap().to_owned();
+    let router = server.router().await;
+    let offer = json!({"id": "cake", "content": {"title": "Cake", "image": file}});
+    let path = format!("/v1/operator/routers/{router}/offers/cake");
+    let (status, problem) = server.send(Method::PUT, &path, Some(offer)).await;
+    assert!(status.is_success(), "{problem}");
+
+    let is_shown = |v: &View| v.offers.iter().any(|o| o.given.offer.id.as_str() == "cake" && o.waits.is_none());
+    kit.agent.until(is_shown).await;
+    let kept = kit.dir.path().join("content").join(&digest);
+    assert_eq!(std::fs::read(&kept).unwrap(), image);
+
+    let ann = kit.join(ANN, GUEST, "127.0.0.10").await;
+    let cake = ann.due().await.unwrap().into_iter().find(|o| o.id.as_str() == "cake").unwrap();
+    let path = format!("{}{}", lan::CONTENT, cake.content.image.unwrap().file.digest);
+    let fetch = async || {
+        let (status, body) = ann.send(Method::GET, &path, String::new()).await;
+        (status, body.collect().await.unwrap().to_bytes())
+    };
+    assert_eq!(fetch().await, (StatusCode::OK, image.clone().into()));
+
+    // Every byte is looked at before it is shown, and what is damaged comes anew.
+    let mut damaged = image.clone();
+    damaged[50_000] ^= 1;
+    std::fs::write(&kept, &damaged).unwrap();
+    assert_eq!(fetch().await.0, StatusCode::NOT_FOUND);
+    kit.agent.until(is_shown).await;
+    eventually("it is whole again", async || fetch().await == (StatusCode::OK, image.clone().into())).await;
 }
 
 #[tokio::test]
@@ -112,7 +192,7 @@ impl Server {
     /// On the same data only the first start has tokens; so they are handed on.
     async fn start(data: &Path, listen: Option<SocketAddr>, tokens: Option<(String, String)>) -> Self {
         let listen = listen.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
-        Self::serve(Config { listen, data: data.to_owned(), tls: None }, tokens).await
+        Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: None }, tokens).await
     }
 
     /// With a certificate of its own for `localhost`, in `cert.pem`.
@@ -122,7 +202,7 @@ impl Server {
         std::fs::write(&tls.cert, made.cert.pem()).unwrap();
         std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        Self::serve(Config { listen, data: dir.join("data"), tls: Some(tls) }, None).await
+        Self::serve(Config { listen, data: dir.join("data"), tls: Some(tls), public_url: None }, None).await
     }
 
     async fn serve(config: Config, tokens: Option<(String, String)>) -> Self {
@@ -191,17 +271,25 @@ impl Server {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let bytes = body.map(|b| b.to_string()).unwrap_or_default().into();
+        self.send_bytes(method, path, "application/json", bytes).await
+    }
+
+    async fn put(&self, path: &str, bytes: &[u8]) -> (StatusCode, Value) {
+        self.send_bytes(Method::PUT, path, "image/png", bytes.to_vec()).await
+    }
+
+    async fn send_bytes(&self, method: Method, path: &str, kind: &str, bytes: Vec<u8>) -> (StatusCode, Value) {
         let stream = TcpStream::connect(self.addr).await.unwrap();
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let bytes = Bytes::from(body.map(|b| b.to_string()).unwrap_or_default());
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", self.addr.to_string())
-            .header("content-type", "application/json")
+            .header("content-type", kind)
             .header("authorization", format!("Bearer {}", self.tokens.1));
-        let answer = sender.send_request(request.body(Full::new(bytes)).unwrap()).await.unwrap();
+        let answer = sender.send_request(request.body(Full::new(Bytes::from(bytes))).unwrap()).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
