@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
-use welcome_core::{Action, Agent, Event, Notice, View};
+use welcome_core::{Action, Agent, Day, Event, Notice, Now, View};
 use welcome_proto::Mac;
 use welcome_proto::announce::Announce;
 
 use crate::clock::Clock;
+use crate::day;
+use crate::local_time::LocalTime;
 use crate::meter::Meter;
 use crate::upstream::Reports;
 use crate::watch::Heard;
@@ -33,6 +35,10 @@ pub struct App {
     pub agent: Agent,
     /// The time.
     pub clock: Clock,
+    /// The time of day.
+    pub local_time: LocalTime,
+    /// What is remembered of the day, for whoever keeps it.
+    pub day: watch::Sender<Option<Day>>,
     /// How long joins take.
     pub meter: Arc<Meter>,
     /// What portal and status know.
@@ -96,7 +102,9 @@ impl App {
         }
         debug!(?event);
         let mut changed = false;
-        for action in self.agent.handle(self.clock.now(), event) {
+        let mut new_day = None;
+        let now = self.now();
+        for action in self.agent.handle(now, event) {
             match action {
                 Action::Publish => changed = true,
                 Action::Announce(announce) => {
@@ -113,11 +121,26 @@ impl App {
                         debug!("nobody takes what happens to guests to ubus");
                     }
                 }
+                Action::KeepDay => self.keep_day(),
+                Action::NewDay { number } => new_day = Some(number),
                 // A full queue means that many are being looked for; the portal asks again.
                 Action::ResolveAddress(ip) => drop(self.wanted.try_send(ip)),
             }
         }
+        if let Some(number) = new_day {
+            let day = day::new(number, self.clock.now().mono);
+            changed |= self.take((Event::Day(day), None), joins);
+        }
         changed
+    }
+
+    fn now(&mut self) -> Now {
+        let now = self.clock.now();
+        Now { calendar: self.local_time.calendar(&now), ..now }
+    }
+
+    fn keep_day(&self) {
+        self.day.send_replace(Some(self.agent.day().clone()));
     }
 
     fn publish(&mut self) {

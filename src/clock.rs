@@ -23,11 +23,11 @@ impl Clock {
         Self { origin: Instant::now() }
     }
 
-    /// The moment, as the core wants it.
+    /// The moment, as the core wants it, but for the time of day ([`crate::local_time`]).
     #[must_use]
     pub fn now(&self) -> Now {
         let wall = unix_time().as_secs();
-        Now { mono: self.origin.elapsed(), wall: is_plausible(wall).then_some(wall) }
+        Now { mono: self.origin.elapsed(), wall: is_plausible(wall).then_some(wall), calendar: None }
     }
 
     /// When a moment of the core's monotonic time comes, for timers.

@@ -103,7 +103,7 @@ mod tests {
         let network = welcome_core::NetworkRules { ifnames: ["w".to_owned()].into(), ..Default::default() };
         let rules = welcome_core::Rules { networks: BTreeMap::from([("n".parse().unwrap(), network)]), offers: vec![] };
         let mut agent = Agent::default();
-        let now = Now { mono: Duration::ZERO, wall: None };
+        let now = Now::default();
         let joins = (0..n).map(|i| Event::StationAuthorized {
             ifname: "w".to_owned(),
             mac: welcome_proto::Mac([2, 0, 0, 0, 0, i]),

@@ -17,14 +17,20 @@ use welcome_core::{Agent, Event, View};
 use crate::app::{App, Inputs};
 use crate::cli::{self, Command};
 use crate::clock::Clock;
-use crate::config::{Config, LoadError};
+use crate::config::{Config, DEFAULT_CATCH, LoadError};
+use crate::content::{self, Store};
+use crate::firewall::nft::Nft;
+use crate::firewall::{self, Firewall};
+use crate::local_time::LocalTime;
 use crate::meter::Meter;
-use crate::portal::{Limits, Portal};
+use crate::portal::connections::Door;
+use crate::portal::route::{Contents, Parts};
+use crate::portal::{Doors, Limits, Portal};
 use crate::status::object::{Object, Reloaded};
 use crate::status::{self, Backlog, Source, Status};
 use crate::tasks::{Stop, Tasks};
 use crate::upstream::{self, Reports, Upstream};
-use crate::{advertise, bus, logging, reload, watch as sources};
+use crate::{advertise, bus, day, logging, passes, reload, uplink, watch as sources};
 
 /// The exit code for wrong usage (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -37,6 +43,7 @@ const HEARD: usize = 256;
 const ASKED: usize = 64;
 const WANTED: usize = 64;
 const NOTICES: usize = 256;
+const FETCHED: usize = 1;
 
 /// The program: reads the command line, does what it says, and names the exit code.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -102,6 +109,10 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
 pub struct Ready {
     /// Where the portal listens; real ports where 0 was asked for.
     pub portal: Vec<SocketAddr>,
+    /// Where caught HTTP goes.
+    pub catch: Vec<SocketAddr>,
+    /// Where it listens over TLS.
+    pub tls: Vec<SocketAddr>,
     /// What it knows.
     pub view: watch::Receiver<Arc<View>>,
     /// How long its joins take.
@@ -129,15 +140,38 @@ pub async fn run(
     let (notify, notices) = mpsc::channel(NOTICES);
     let (configure, configs) = watch::channel(Arc::new(config.clone()));
     // The rules come before anything else; the channel is new and has room.
-    if hear.try_send(sources::Heard::now(Event::Rules(config.rules.clone()))).is_err() {
-        bail!("hand the rules to the core");
+    let day = day::load(&day::file(&config.status_socket), clock);
+    for event in [Event::Day(day), Event::Rules(config.rules.clone())] {
+        if hear.try_send(sources::Heard::now(event)).is_err() {
+            bail!("hand the rules to the core");
+        }
     }
     let reports = Reports::default();
     let mut tasks = Tasks::new();
 
-    let portal = Portal::bind(&config.listen, Limits::default())?;
-    let listens = portal.local_addrs().context("ask for the portal's address")?;
-    tasks.spawn("portal", portal.run(views.clone(), ask.clone(), tasks.stop_signal()));
+    let portal = Portal::bind(&Doors::of(&config), Limits::default())?;
+    let listens = |door| portal.local_addrs(door).context("ask for the portal's address");
+    let (pages, catch, tls) = (listens(Door::Page)?, listens(Door::Catch)?, listens(Door::Tls)?);
+    let store = Store::open(&config.cache_dir, config.cache_limit, config.files.clone());
+    let contents: Contents = {
+        let store = store.clone();
+        Arc::new(move |digest| store.get(digest))
+    };
+    let (find_uplink, uplink) = watch::channel(true);
+    tasks.spawn("uplink", uplink::run(configs.clone(), find_uplink, tasks.stop_signal()));
+    let (passes, asked_for) = passes::channel();
+    let firewall = Firewall {
+        views: views.clone(),
+        configs: configs.clone(),
+        uplink: uplink.clone(),
+        passes: asked_for,
+        catch_port: catch.first().map_or(DEFAULT_CATCH.port(), SocketAddr::port),
+        nft: Nft::default(),
+        timing: firewall::Timing::default(),
+    };
+    tasks.spawn("firewall", firewall.run(tasks.stop_signal()));
+    let parts = Parts { view: views.clone(), events: ask.clone(), uplink, passes, contents, clock };
+    tasks.spawn("portal", portal.run(parts, configs.clone(), tasks.stop_signal()));
     let status = Status::bind(&config.status_socket)?;
     let backlog = {
         let reports = reports.clone();
@@ -152,19 +186,32 @@ pub async fn run(
     let watched = sources::Sources { config: configs.clone(), bus: bus.clone(), clock, to: hear, wanted };
     sources::start(watched, &mut tasks)?;
     let read_again = Box::new(move || reload(&configure, level));
-    tasks.spawn("advertise", advertise::run(configs.clone(), bus.clone(), tasks.stop_signal()));
+    let (captive, captive_base) = watch::channel(None);
+    tasks.spawn("advertise", advertise::run(configs.clone(), captive_base, bus.clone(), tasks.stop_signal()));
     let object = Object { bus, source, ask: ask.clone(), notices, reload: read_again };
     tasks.spawn("object", object.run(tasks.stop_signal()));
     tasks.spawn("rules", pass_on_rules(configs.clone(), ask.clone(), tasks.stop_signal()));
     let told = config.server.is_some().then(|| reports.clone());
+    let (want_files, wanted_files) = watch::channel(content::Files::new());
+    let (fetch, fetched) = mpsc::channel(FETCHED);
+    let kept = content::Ends { wanted: wanted_files, fetched, configs: configs.clone(), events: ask.clone() };
+    tasks.spawn("content", store.clone().run(kept, tasks.stop_signal()));
     if let Some(server) = config.server {
         let upstream = Upstream::new(server, &config.state_dir, upstream::seed(), upstream::Timing::default());
-        tasks.spawn("upstream", upstream.run(announces, reports, ask.clone(), tasks.stop_signal()));
+        let content = upstream::fetch::Ends { missing: store.missing(), fetched: fetch };
+        let lines =
+            upstream::Lines { announce: announces, reports, events: ask.clone(), wanted: want_files, content, captive };
+        tasks.spawn("upstream", upstream.run(lines, tasks.stop_signal()));
     }
 
+    let day_file = day::file(&config.status_socket);
+    let (keep_day, days) = watch::channel(None);
+    tasks.spawn("day", day::keep(day_file, clock, days, tasks.stop_signal()));
     let app = App {
         agent: Agent::default(),
         clock,
+        local_time: LocalTime::new(config.zone, config.trusts_clock),
+        day: keep_day,
         meter: Arc::clone(&meter),
         view,
         announce,
@@ -178,9 +225,9 @@ pub async fn run(
         app.run(Inputs { heard, asked }, stopped.stopped()).await;
         Ok(())
     });
-    info!(version = env!("CARGO_PKG_VERSION"), portal = ?listens, "ready");
+    info!(version = env!("CARGO_PKG_VERSION"), portal = ?pages, "ready");
     // Nobody may be interested.
-    let _told = ready.send(Ready { portal: listens, view: views, meter }).is_ok();
+    let _told = ready.send(Ready { portal: pages, catch, tls, view: views, meter }).is_ok();
 
     let unasked = tokio::select! {
         () = stop => None,

@@ -1,12 +1,13 @@
 //! Tells guests' devices by DHCP where their captive portal API is (RFC 8910): option 114 and its kin, announced by the
 //! router's own DHCP servers.
 //!
-//! In: the URI of each network (`captive_portal`), and on which logical interfaces netifd has the network's access
+//! In: the URI of each network ([`mod@portals`]), and on which logical interfaces netifd has the network's access
 //! points. Out: entries in `/etc/config/dhcp`, by rpcd's `uci` object; [`plan`] says which, [`record`] keeps which of
 //! them are ours. A commit writes to flash and restarts dnsmasq, so that nothing is committed where nothing differs.
 //! Must never change what somebody else wrote, and never commit what a person has begun and not committed.
 
 pub mod plan;
+pub mod portals;
 pub mod record;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use welcome_core::wireless::Sections;
 use welcome_proto::NetworkId;
 
 use self::plan::{CAPTIVE_PORTAL_URI, DHCP_OPTION, Foreign, Plan, Section};
+use self::portals::portals;
 use self::record::Kept;
 use self::uci::{COMMIT, Dhcp, Failure};
 use crate::bus::NoArguments;
@@ -40,13 +42,20 @@ use crate::tasks::Stop;
 ///
 /// # Errors
 /// Never; the signature is that of a task.
-pub async fn run(config: watch::Receiver<Arc<Config>>, bus: Client, stop: Stop) -> anyhow::Result<()> {
-    Advertiser::new(config, bus).run(stop).await
+pub async fn run(
+    config: watch::Receiver<Arc<Config>>,
+    server: watch::Receiver<Option<String>>,
+    bus: Client,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    Advertiser::new(config, server, bus).run(stop).await
 }
 
 /// The same, with what tests change.
 pub struct Advertiser {
     config: watch::Receiver<Arc<Config>>,
+    /// Where the server answers for this router, once that is known.
+    server: watch::Receiver<Option<String>>,
     bus: Client,
     /// The program that may know [`CAPTIVE_PORTAL_URI`].
     pub odhcpd: PathBuf,
@@ -109,9 +118,9 @@ pub fn withdraw(socket: &Path, state_dir: &Path) -> anyhow::Result<String> {
 impl Advertiser {
     /// One that has not begun.
     #[must_use]
-    pub fn new(config: watch::Receiver<Arc<Config>>, bus: Client) -> Self {
+    pub fn new(config: watch::Receiver<Arc<Config>>, server: watch::Receiver<Option<String>>, bus: Client) -> Self {
         let (kept, foreign) = (Kept::default(), BTreeSet::new());
-        Self { config, bus, odhcpd: ODHCPD.into(), timing: Timing::default(), kept, trouble: None, foreign }
+        Self { config, server, bus, odhcpd: ODHCPD.into(), timing: Timing::default(), kept, trouble: None, foreign }
     }
 
     /// See [`run`].
@@ -134,7 +143,8 @@ impl Advertiser {
         });
         let mut ears = None;
         loop {
-            let portals = self.config.borrow_and_update().captive_portals.clone();
+            let server = self.server.borrow_and_update().clone();
+            let portals = portals(&self.config.borrow_and_update(), server.as_deref(), &self.kept.interfaces);
             let is_needed = !portals.is_empty() || self.kept != Kept::default();
             if is_needed {
                 let outcome = self.pass(&state_dir, &portals).await;
@@ -142,14 +152,16 @@ impl Advertiser {
                 let ears = ears.get_or_insert_with(|| Ears::new(&self.bus));
                 tokio::select! {
                     changed = self.config.changed() => if changed.is_err() { return },
+                    Ok(()) = self.server.changed() => {}
                     () = ears.hear() => {}
                     () = sleep(self.timing.pause), if again => {}
                 }
                 ears.settle(self.timing.settle).await;
             } else {
                 ears = None;
-                if self.config.changed().await.is_err() {
-                    return;
+                tokio::select! {
+                    changed = self.config.changed() => if changed.is_err() { return },
+                    Ok(()) = self.server.changed() => {}
                 }
             }
         }

@@ -229,7 +229,7 @@ impl Bench {
         let driver = tokio::spawn(driver.run());
         let tasks = Tasks::new();
         let [settle, pause, confirm] = [20, 200, 60_000].map(Duration::from_millis);
-        let mut advertiser = Advertiser::new(config, bus);
+        let mut advertiser = Advertiser::new(config, watch::channel(None).1, bus);
         advertiser.timing = Timing { settle, pause, confirm };
         advertiser.odhcpd = self.odhcpd();
         let task = tokio::spawn(advertiser.run(tasks.stop_signal()));

@@ -111,6 +111,9 @@ pub struct HeldOffer {
     pub id: OfferId,
     /// Its one line.
     pub title: String,
+    /// Why it is shown to nobody at this moment, in words; absent if it can be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
 }
 
 /// One visit.
@@ -130,6 +133,14 @@ pub struct SessionStatus {
     pub credential: String,
     /// Whether this is somebody to greet.
     pub guest: bool,
+    /// What of ours is in its way: `open`, `catch` or `held`.
+    pub access: String,
+    /// For how long the gate still stands open for it, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_s: Option<u64>,
+    /// Whether somebody said at it that no messages are wanted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declined: bool,
     /// Whether it is on the air; otherwise it left a moment ago.
     pub on_air: bool,
     /// When the visit began, in seconds of Unix time, to the microsecond.
@@ -174,9 +185,14 @@ impl fmt::Display for Document {
         if self.offers.is_empty() {
             writeln!(f, "offers: none; nobody is greeted until there is one")?;
         }
-        for HeldOffer { sender, id, title } in &self.offers {
-            let from = if *sender == Sender::Device { "this router's" } else { "the server's" };
-            writeln!(f, "offer {id} ({from}): {title:?}")?;
+        for HeldOffer { sender, id, title, waits } in &self.offers {
+            let from = match sender {
+                Sender::Device => "this router's",
+                Sender::Sharer => "the sharer's",
+                Sender::Server => "the server's",
+            };
+            let waits = waits.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+            writeln!(f, "offer {id} ({from}): {title:?}{waits}")?;
         }
         for (id, network) in &self.networks {
             let listed = match (network.announced, &self.server) {

@@ -16,9 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use welcome_core::{NetworkView, SessionView, View};
+use welcome_core::{Access, Given, NetworkView, SessionView, View};
 use welcome_proto::NetworkId;
-use welcome_proto::offer::{Offer, Sender};
 
 pub use self::ask::ask;
 pub use self::document::Backlog;
@@ -80,6 +79,11 @@ impl Source {
             shown: o.shown,
             due: o.due,
         });
+        let access = match session.access {
+            Access::Open => "open",
+            Access::Catch => "catch",
+            Access::Held => "held",
+        };
         SessionStatus {
             id: session.id.to_string(),
             mac: session.mac,
@@ -88,6 +92,9 @@ impl Source {
             ifname: session.ifname.clone(),
             credential: session.credential.as_str().to_owned(),
             guest: session.guest,
+            access: access.to_owned(),
+            released_s: session.until.map(|at| at.saturating_sub(self.clock.now().mono).as_secs()),
+            declined: session.declined,
             on_air: session.on_air,
             heard_at: unix_seconds(self.clock.unix_at(session.since)),
             ready_us: self.meter.of(session.id),
@@ -114,8 +121,10 @@ pub fn networks(view: &View) -> BTreeMap<NetworkId, NetworkStatus> {
     view.networks.iter().map(network).collect()
 }
 
-fn held((sender, offer): &(Sender, Arc<Offer>)) -> HeldOffer {
-    HeldOffer { sender: *sender, id: offer.id.clone(), title: offer.content.title.clone() }
+fn held(held: &welcome_core::HeldOffer) -> HeldOffer {
+    let Given { sender, offer, .. } = &held.given;
+    let waits = held.waits.map(|wait| wait.as_str().to_owned());
+    HeldOffer { sender: *sender, id: offer.id.clone(), title: offer.content.title.clone(), waits }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit the 53 bits of a float for 285 years")]
@@ -130,7 +139,7 @@ pub(super) mod tests {
     use welcome_core::{Agent, Bss, Event, NetworkRules, Now, Rules, ServerLink};
     use welcome_proto::Mac;
     use welcome_proto::announce::Security;
-    use welcome_proto::offer::{Content, Offer};
+    use welcome_proto::offer::Offer;
 
     use super::*;
 
@@ -144,16 +153,10 @@ pub(super) mod tests {
             let ifnames = [format!("{id}0")].into();
             (id.parse().unwrap(), NetworkRules { ifnames, ..NetworkRules::default() })
         }));
-        let offer = Offer {
-            id: "hello".parse().unwrap(),
-            networks: vec![],
-            priority: 50,
-            cap_per_visit: 1,
-            content: Content { title: "Hello".to_owned(), text: String::new(), link: None },
-        };
+        let offer = Offer::new("hello".parse().unwrap(), "Hello");
         let clock = Clock::new();
         let mut agent = Agent::default();
-        let now = Now { mono: clock.now().mono, wall: None };
+        let now = Now { mono: clock.now().mono, ..Now::default() };
         let bss = Bss {
             ifname: "cafe0".to_owned(),
             bssid: "02:00:00:00:00:01".parse().unwrap(),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio_ubus::{Client, Notifier, Published, Request, Status, Type, to_blobmsg};
 use tracing::debug;
-use welcome_core::{Event, Happened, Notice};
+use welcome_core::{Event, Given, Happened, HeldOffer, Notice, Wait};
 use welcome_proto::offer::Sender;
 use welcome_proto::{Mac, NetworkId, OfferId};
 
@@ -168,13 +168,15 @@ impl Desk {
         let view = self.source.view();
         let is_there =
             |networks: &[NetworkId]| network.as_ref().is_none_or(|n| networks.is_empty() || networks.contains(n));
-        let offers = view.offers.iter().filter(|(_, offer)| is_there(&offer.networks)).map(|(sender, offer)| Held {
+        let there = view.offers.iter().filter(|held| is_there(&held.given.offer.networks));
+        let offers = there.map(|HeldOffer { given: Given { sender, offer, .. }, waits }: &HeldOffer| Held {
             sender: *sender,
             id: &offer.id,
             title: &offer.content.title,
             networks: &offer.networks,
             priority: offer.priority,
             cap_per_visit: offer.cap_per_visit,
+            waits: waits.map(Wait::as_str),
         });
         let (offers, truncated) = fit(offers);
         tell(request, &Offers { offers, truncated })
@@ -201,7 +203,7 @@ impl Desk {
             Ok(spoken) => spoken,
             Err(Refusal { status, problem }) => return Err(refuse(request, status, &problem)),
         };
-        if self.ask.try_send(Event::Say { to, offer: Arc::new(offer) }).is_err() {
+        if self.ask.try_send(Event::Say { to, said: Given::by_device(offer) }).is_err() {
             return Err(refuse(request, Status::Timeout, "the agent is busy; try again"));
         }
         self.tally.said = self.tally.said.wrapping_add(1);
@@ -272,6 +274,9 @@ struct Held<'a> {
     networks: &'a [NetworkId],
     priority: u8,
     cap_per_visit: u8,
+    /// Why it is shown to nobody at this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<&'static str>,
 }
 
 #[derive(Serialize)]

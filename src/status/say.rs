@@ -7,10 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio_ubus::Status;
 use welcome_core::{Audience, View};
-use welcome_proto::offer::{Content, Offer};
+use welcome_proto::offer::Offer;
 use welcome_proto::{IdError, Mac, NetworkId};
-
-use crate::config::{DEFAULT_CAP_PER_VISIT, DEFAULT_PRIORITY};
 
 /// The arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -67,14 +65,10 @@ impl Say {
     pub fn offer(self, unix: Duration, nth: u32) -> Result<Offer, Refusal> {
         let Self { title, text, link, .. } = self;
         let id = format!("say-{:x}-{nth}", unix.as_millis()).parse();
-        let offer = Offer {
-            id: id.map_err(|error| wrong("say", &error))?,
-            networks: Vec::new(),
-            priority: DEFAULT_PRIORITY,
-            cap_per_visit: DEFAULT_CAP_PER_VISIT,
-            // An empty link is how some callers leave it out.
-            content: Content { title, text, link: link.filter(|l| !l.is_empty()) },
-        };
+        let mut offer = Offer::new(id.map_err(|error| wrong("say", &error))?, title);
+        offer.content.text = text;
+        // An empty link is how some callers leave it out.
+        offer.content.link = link.filter(|l| !l.is_empty());
         offer.check().map_err(|error| invalid(error.to_string()))?;
         Ok(offer)
     }

@@ -104,12 +104,14 @@ async fn what_somebody_says_goes_to_the_core_and_mistakes_come_back() {
     let said =
         json!({"station": "02:00:00:00:01:00", "title": "Closing soon", "text": "At six.", "ubus_rpc_session": "0"});
     assert_eq!(bench.call("say", said).await.unwrap(), json!({"stations": 1}));
-    let Some(Event::Say { to, offer }) = bench.asked.recv().await else { panic!() };
+    let Some(Event::Say { to, said: Given { offer, .. } }) = bench.asked.recv().await else { panic!() };
     assert_eq!(to, Audience::Station(Mac([2, 0, 0, 0, 1, 0])));
     assert!(offer.id.as_str().starts_with("say-") && offer.id.as_str().ends_with("-0"), "{}", offer.id);
     assert_eq!(offer.content.text, "At six.");
     assert_eq!(bench.call("say", json!({"network": "yard", "title": "x"})).await.unwrap(), json!({"stations": 0}));
-    assert!(matches!(bench.asked.recv().await, Some(Event::Say { offer, .. }) if offer.id.as_str().ends_with("-1")));
+    assert!(
+        matches!(bench.asked.recv().await, Some(Event::Say { said, .. }) if said.offer.id.as_str().ends_with("-1"))
+    );
     for (said, status, problem) in [
         (json!({"title": "x"}), Status::InvalidArgument, "network, station: "),
         (json!({"network": "cafe"}), Status::InvalidArgument, "title: "),
