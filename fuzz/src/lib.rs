@@ -10,15 +10,23 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use tokio_ubus::message::Message;
 use tokio_ubus::{Blobmsg, Builder, frame, from_blobmsg, to_blobmsg};
+use welcome_core::Access;
 use welcome_proto::announce::Announce;
 use welcome_proto::enrol::EnrolRequest;
 use welcome_proto::lan::{Shown, StationOffers, Welcome};
 use welcome_proto::lookup::{BssidQuery, Listing};
-use welcome_proto::offer::OffersPush;
+use welcome_proto::offer::{OffersPush, SayPush};
 use welcome_proto::problem::Problem;
 use welcome_proto::report::ReportBatch;
+use welcome_proto::signed::Statement;
 use welcome_proto::{signature, sse};
 use welcomed::config::Config;
+use welcomed::portal::catch::{self, Verdict};
+use welcomed::portal::form;
+use welcomed::portal::language::{MAX_HEADER, MAX_RANGES, Preferred};
+use welcomed::portal::words::Languages;
+use welcomed::upstream::push::{Push, Sieve, read_say};
+use welcomed::upstream::trust::Trust;
 use welcomed::watch::address::parse_leases;
 use wpa_ctrl::reply;
 
@@ -26,7 +34,7 @@ use wpa_ctrl::reply;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("wpa_event", wpa_event),
     ("wpa_reply", wpa_reply),
     ("uci_text", uci_text),
@@ -35,6 +43,8 @@ pub const TARGETS: [Target; 8] = [
     ("texts", texts),
     ("ubus_frame", ubus_frame),
     ("blobmsg", blobmsg),
+    ("accept_language", accept_language),
+    ("caught", caught),
 ];
 
 /// A datagram from an attached control socket.
@@ -86,8 +96,17 @@ pub fn sse_stream(data: &[u8]) {
 /// Every JSON document that travels.
 pub fn wire_json(data: &[u8]) {
     if let Ok(push) = serde_json::from_slice::<OffersPush>(data) {
-        push.offers.iter().for_each(|o| seen(o.check()));
+        for signed in push.offers {
+            seen((signed.message(), signed.signature_bytes()));
+            if let Ok(statement) = serde_json::from_str::<Statement>(&signed.statement) {
+                seen(statement.offer.check());
+                let again = serde_json::to_string(&statement).expect("what was read can be written");
+                assert_eq!(serde_json::from_str::<Statement>(&again).ok(), Some(statement));
+            }
+        }
     }
+    seen(serde_json::from_slice::<SayPush>(data));
+    pushed(data);
     if let Ok(announce) = serde_json::from_slice::<Announce>(data) {
         let text = serde_json::to_string(&announce).expect("what was read can be written");
         assert_eq!(serde_json::from_str::<Announce>(&text).ok(), Some(announce));
@@ -101,6 +120,24 @@ pub fn wire_json(data: &[u8]) {
     seen(serde_json::from_slice::<ReportBatch>(data));
     seen(serde_json::from_slice::<Problem>(data));
 }
+
+/// What a server pushes without the operator's key: nothing of it is ever shown.
+fn pushed(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let trust = Trust { router: "r-1".parse().expect("a router's name"), key: NOBODY };
+    if let Some(push) = Push::read(&text) {
+        let mut sieve = Sieve::new(&trust, &[]);
+        push.offers.into_iter().for_each(|raw| sieve.take(raw));
+        assert!(sieve.finish().good.is_empty(), "taken without a signature");
+    }
+    assert!(read_say(&text, &trust, 0).is_err(), "said without a signature");
+}
+
+/// A key that signs nothing here.
+const NOBODY: [u8; 32] = [
+    0xfd, 0x17, 0x24, 0x38, 0x5a, 0xa0, 0xc7, 0x5b, 0x64, 0xfb, 0x78, 0xcd, 0x60, 0x2f, 0xa1, 0xd9, 0x91, 0xfd, 0xeb,
+    0xf7, 0x6b, 0x13, 0xc5, 0x8e, 0xd7, 0x02, 0xea, 0xc8, 0x35, 0xe9, 0xf6, 0x18,
+];
 
 /// The small texts: names, signatures, leases, places.
 pub fn texts(data: &[u8]) {
@@ -145,6 +182,43 @@ pub fn blobmsg(data: &[u8]) {
     let Ok(clients) = from_blobmsg::<Clients>(&message) else { return };
     let again = to_blobmsg(&clients).expect("what was read can be sent");
     assert_eq!(from_blobmsg::<Clients>(&again).ok(), Some(clients));
+}
+
+/// What a browser prefers, and which of our languages that is.
+pub fn accept_language(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let preferred = Preferred::parse(&text);
+    let again = preferred.to_string();
+    assert!(again.len() <= MAX_HEADER && again.split(',').count() <= MAX_RANGES);
+    assert_eq!(Preferred::parse(&again).to_string(), again, "it means something else when it is said again");
+    let words = Languages::built_in();
+    assert!(["en", "zh"].contains(&words.choose(&preferred).language()));
+}
+
+/// A caught request: method, target and `Host`s, a line each.
+pub fn caught(data: &[u8]) {
+    let mut lines = data.split(|b| *b == b'\n');
+    let (Some(method), Some(target)) = (lines.next(), lines.next()) else { return };
+    let mut request = http::Request::builder().method(method).uri(target);
+    for host in lines.take(3) {
+        request = request.header(http::header::HOST, host);
+    }
+    let Ok(request) = request.body(()) else { return };
+    for access in [Access::Open, Access::Catch, Access::Held] {
+        for has_uplink in [true, false] {
+            let verdict = catch::judge(&request, access, has_uplink);
+            if let Ok(Verdict::Through { url }) = &verdict {
+                assert!(has_uplink && access != Access::Held);
+                let again: http::Uri = url.parse().expect("it leads somewhere");
+                assert_eq!((again.scheme_str(), again.port()), (Some("http"), None));
+                assert!(!again.authority().is_some_and(|a| a.as_str().contains('@')), "{url}");
+                assert!(!url.contains(['\r', '\n', ' ']), "{url}");
+            }
+            let reads = request.method() == "GET" || request.method() == "HEAD";
+            assert!(reads || !matches!(verdict, Ok(Verdict::Page { .. } | Verdict::Success(_))));
+        }
+    }
+    seen(form::is_ours(request.headers(), Some("router.example")));
 }
 
 /// An answer to hostapd's `get_clients`, or something like it.
