@@ -38,6 +38,13 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(420),
     },
     Story {
+        name: "doors",
+        about: "a splash and a gate, for guests, the owner, and phones without IPv4; the agent is killed",
+        radios: 4,
+        programs: &["welcomed"],
+        limit: Duration::from_secs(420),
+    },
+    Story {
         name: "pace",
         about: "seven guests, one after the other: how fast they are greeted",
         radios: 9,

@@ -9,7 +9,7 @@ use hwsim::PROGRAMS_DIR;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::access_point::{AP, HOSTAPD_DIR};
+use crate::access_point::AP;
 use crate::certificate::AUTHORITY_FILE;
 use crate::directory::URL;
 use crate::process::{Daemon, run};
@@ -23,7 +23,6 @@ pub(crate) struct Shared<'a> {
     pub(crate) network: &'a str,
     /// Passphrase of the key with the id `shared`; the owner's has the id `owner`.
     pub(crate) key: &'a str,
-    pub(crate) leases: &'a str,
 }
 
 /// A running `welcomed`.
@@ -35,7 +34,15 @@ impl Agent {
     /// # Errors
     /// When it does not come up.
     pub(crate) fn start(shared: &Shared<'_>, enrolment_token: &str) -> Result<Self> {
-        fs::write(CONFIG, render(shared, enrolment_token)).context("write the agent's configuration")?;
+        Self::run(&render(shared, enrolment_token))
+    }
+
+    /// Starts it with what is to follow after its section `main`, and waits until it answers.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn run(config: &str) -> Result<Self> {
+        fs::write(CONFIG, format!("{MAIN}{config}")).context("write the agent's configuration")?;
         let program = format!("{PROGRAMS_DIR}/welcomed");
         let stall = STALL.as_secs().to_string();
         let words = [&program, "run", "--config", CONFIG, "--log", "stderr", "--debug-stall", &stall];
@@ -68,6 +75,14 @@ impl Agent {
         self.0.signal(Signal::USR1)
     }
 
+    /// Kills it without a chance to clean up.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub(crate) fn crash(&mut self) -> Result<()> {
+        self.0.stop(Signal::KILL, Duration::from_secs(5)).map(drop)
+    }
+
     /// Stops it in order; returns how it ended and after what time.
     ///
     /// # Errors
@@ -78,17 +93,9 @@ impl Agent {
 }
 
 fn render(shared: &Shared<'_>, enrolment_token: &str) -> String {
-    let Shared { network, key, leases } = shared;
+    let Shared { network, key } = shared;
     format!(
-        "config welcomed 'main'
-\toption enabled '1'
-\toption log_level 'debug'
-\toption hostapd_dir '{HOSTAPD_DIR}'
-\toption leases '{leases}'
-\toption status_socket '{STATUS_SOCKET}'
-\toption state_dir '/tmp/welcomed'
-
-config server 'server'
+        "config server 'server'
 \toption url '{URL}'
 \toption token '{enrolment_token}'
 \toption ca_file '{AUTHORITY_FILE}'
@@ -105,4 +112,17 @@ config network '{network}'
 }
 
 const CONFIG: &str = "/tmp/welcomed.uci";
-const STATUS_SOCKET: &str = "/run/welcomed.sock";
+const STATUS_SOCKET: &str = "/run/welcomed/status.sock";
+
+/// The section `main`, with [`HOSTAPD_DIR`], [`LEASES`] and [`STATUS_SOCKET`].
+const MAIN: &str = "config welcomed 'main'
+\toption enabled '1'
+\toption log_level 'debug'
+\toption hostapd_dir '/run/hostapd'
+\toption leases '/tmp/dhcp.leases'
+\toption status_socket '/run/welcomed/status.sock'
+\toption state_dir '/tmp/welcomed'
+\toption cache_dir '/tmp/welcomed/content'
+\toption clock 'system'
+
+";

@@ -8,6 +8,7 @@ mod checks;
 mod client;
 mod control;
 mod directory;
+mod http;
 mod init;
 mod network;
 mod process;

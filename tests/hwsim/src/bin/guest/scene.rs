@@ -25,6 +25,9 @@ pub(crate) const SSID: &[u8] = b"Corner Cafe";
 /// Passphrase of the owner's own devices.
 pub(crate) const OWNER_KEY: &str = "owner passphrase";
 
+/// Passphrase of guests.
+pub(crate) const SHARED_KEY: &str = "shared passphrase";
+
 /// Title of the message that guests get.
 pub(crate) const TITLE: &str = "Welcome to the corner cafe";
 
@@ -53,9 +56,9 @@ impl Scene {
         write_dhcp_script()?;
         let keys = [("shared", SHARED_KEY), ("owner", OWNER_KEY)];
         let point = AccessPoint::start(&[Bss { ssid: SSID, keys: &keys, bridge: Some(BRIDGE) }])?;
-        let dnsmasq = start_dnsmasq()?;
+        let dnsmasq = start_dnsmasq(&[(BRIDGE, "10.77.0")])?;
         let directory = Directory::start()?;
-        let shared = Shared { network: "cafe", key: SHARED_KEY, leases: LEASES };
+        let shared = Shared { network: "cafe", key: SHARED_KEY };
         let agent = Agent::start(&shared, &directory.enrolment_token)?;
         let router = directory.await_router().context("the agent and its server")?;
         directory.put_offer(&router, &json!({ "id": OFFER, "content": { "title": TITLE, "text": TEXT } }))?;
@@ -94,10 +97,16 @@ fn lay_network() -> Result<()> {
     )
 }
 
-fn start_dnsmasq() -> Result<Daemon> {
-    let interface = format!("--interface={BRIDGE}");
+/// Serves DHCP on bridges; each with the first three numbers of its addresses.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn start_dnsmasq(bridges: &[(&str, &str)]) -> Result<Daemon> {
+    let interfaces = bridges.iter().map(|(bridge, _)| format!("--interface={bridge}"));
+    let ranges = bridges.iter().map(|(_, net)| format!("--dhcp-range={net}.50,{net}.250,1h"));
+    let of_bridges: Vec<_> = interfaces.chain(ranges).collect();
     let leases = format!("--dhcp-leasefile={LEASES}");
-    let words = [
+    let mut words = vec![
         "dnsmasq",
         "--keep-in-foreground",
         "--conf-file=/dev/null",
@@ -106,13 +115,12 @@ fn start_dnsmasq() -> Result<Daemon> {
         "--log-facility=-",
         "--port=0",
         "--bind-interfaces",
-        &interface,
         &leases,
-        "--dhcp-range=10.77.0.50,10.77.0.250,1h",
         "--dhcp-authoritative",
         // Its ping check would add three seconds to each first lease.
         "--no-ping",
     ];
+    words.extend(of_bridges.iter().map(String::as_str));
     Daemon::start("dnsmasq", AP, &words)
 }
 
@@ -126,6 +134,5 @@ fn await_offer(agent: &Agent) -> Result<()> {
 
 const BRIDGE: &str = "br-lan";
 const LEASES: &str = "/tmp/dhcp.leases";
-const SHARED_KEY: &str = "shared passphrase";
 const OFFER: &str = "apple-cake";
 const TEXT: &str = "The first coffee is on us. Ask for the apple cake.";

@@ -167,7 +167,7 @@ fn pack(root: &Path, archive: &Path) -> Result<()> {
 const LAYOUT: u32 = 2;
 
 /// What the stories run, beside the programs under test.
-const PROGRAMS: &[&str] = &["busybox", "kmod", "ip", "iw", "hostapd", "wpa_supplicant", "dnsmasq"];
+const PROGRAMS: &[&str] = &["busybox", "kmod", "ip", "iw", "hostapd", "wpa_supplicant", "dnsmasq", "nft"];
 
 const CONFIGURATION: &[(&str, &str)] = &[
     ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"),

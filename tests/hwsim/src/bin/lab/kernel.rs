@@ -24,8 +24,9 @@ pub(crate) struct Kernel {
 /// When apt knows no kernel, the download fails or the package is not as expected.
 pub(crate) fn prepare(cache: &Cache) -> Result<Kernel> {
     let kernel = Kernel { file: cache.join("vmlinux"), modules: cache.join("modules") };
-    // The kernel file is put in place last, so it vouches for the modules.
-    if kernel.file.exists() {
+    // The kernel file is put in place last, so it vouches for the modules; the list, that they are those of today.
+    let list = cache.join("modules.list");
+    if kernel.file.exists() && fs::read_to_string(&list).is_ok_and(|kept| kept == MODULES.join(" ")) {
         return Ok(kernel);
     }
     let scratch = cache.scratch()?;
@@ -41,6 +42,7 @@ pub(crate) fn prepare(cache: &Cache) -> Result<Kernel> {
     }
     fs::rename(picked, &kernel.modules).context("keep the modules")?;
     fs::rename(tree.join("vmlinux"), &kernel.file).context("keep the kernel")?;
+    fs::write(list, MODULES.join(" ")).context("keep the list of modules")?;
     Ok(kernel)
 }
 
@@ -164,7 +166,7 @@ const META_PACKAGES: [&str; 2] = ["linux-image-amd64", "linux-image-generic"];
 /// Two thirds of the package, of no use to a machine whose only hardware is virtual.
 const DRIVERS_LEFT_OUT: [&str; 8] = ["gpu", "media", "scsi", "infiniband", "iio", "staging", "usb", "net/ethernet"];
 
-/// What the machine loads, or what the kernel asks for by itself (ciphers, link types).
+/// What the machine loads, or what the kernel asks for by itself (ciphers, link types, expressions of nftables).
 const MODULES: &[&str] = &[
     "virtio_pci",
     "virtio_console",
@@ -177,4 +179,11 @@ const MODULES: &[&str] = &[
     "gcm",
     "veth",
     "bridge",
+    "nf_tables",
+    "nf_conntrack",
+    "nft_chain_nat",
+    "nft_ct",
+    "nft_fib_inet",
+    "nft_redir",
+    "nft_reject_inet",
 ];

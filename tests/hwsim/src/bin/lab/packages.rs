@@ -103,5 +103,6 @@ const PACKAGES: &[&str] = &[
     "iw",
     "dnsmasq-base",
     "iproute2",
+    "nftables",
     "busybox-static",
 ];

@@ -1,6 +1,7 @@
 //! The stories, by name.
 
 mod demo;
+mod doors;
 mod greet;
 mod greeting;
 mod pace;
@@ -17,6 +18,7 @@ use anyhow::{Result, bail};
 pub(crate) fn tell(name: &str) -> Result<bool> {
     match name {
         "demo" => demo::tell(),
+        "doors" => doors::tell(),
         "greet" => greet::tell(),
         "pace" => pace::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
