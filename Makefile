@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz lab needs needs-check needs-test programs lab-program
+.PHONY: help demo test check bench fuzz lab browser needs needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
@@ -12,6 +12,12 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The lab is a workspace of its own; its output stays below the common directory.
 HWSIM := --manifest-path tests/hwsim/Cargo.toml --target-dir $(TARGET)/hwsim
 LAB := $(TARGET)/hwsim/debug/lab
+BROWSER := tests/browser
+# What `make bench` compares the portal with. The packages are unpacked there and not installed: installed, lighttpd takes
+# port 80, and openNDS puts this machine behind a captive portal.
+PEERS := $(TARGET)/bench/peers
+FETCH_PEERS = apt-get install -y -qq --download-only --no-install-recommends -o Debug::NoLocking=1 -o APT::Sandbox::User= \
+    -o Dir::Cache::archives="$(abspath $(PEERS))/packages" lighttpd opennds iptables iproute2 curl >/dev/null 2>&1
 FUZZ := --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz
 # What `make fuzz` looks at, and for how long each.
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
@@ -23,12 +29,14 @@ help: ## Show this list
 demo: programs lab-program ## Greet a guest over simulated radios, with a time line (about a minute after the builds)
 	$(LAB) run demo --bin-dir $(TARGET)/debug
 
-test: needs-test programs lab-program ## All tests, then the whole promise over simulated radios
+test: needs-test needs-browser programs lab-program ## All tests, then the whole promise over simulated radios
 	$(LAB) prepare # its packages are what the tests against the real hostapd need, too
 	cargo test --quiet --workspace --doc
 	cargo nextest run --workspace
 	cargo nextest run $(HWSIM)
 	cargo nextest run $(FUZZ)
+	$(MAKE) --no-print-directory browser
+	$(LAB) run doors --bin-dir $(TARGET)/debug
 	$(LAB) run greet --bin-dir $(TARGET)/debug
 
 check: needs-check ## Form, lints, documentation, licences and origins of dependencies
@@ -48,7 +56,7 @@ check: needs-check ## Form, lints, documentation, licences and origins of depend
 	    echo "skipped: known security advisories, because their database on GitHub cannot be fetched"; \
 	fi
 
-bench: needs lab-program ## Measured figures, one a row: bench<TAB>NAME<TAB>VALUE<TAB>UNIT
+bench: needs-bench lab-program ## Measured figures, one a row: bench<TAB>NAME<TAB>VALUE<TAB>UNIT
 	@echo "# $$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $$(nproc) cores, $$(uname -sr)" >&2
 	@cargo build --quiet --profile router -p welcomed
 	@cargo build --quiet --release -p welcome-client -p welcome-server
@@ -58,7 +66,7 @@ bench: needs lab-program ## Measured figures, one a row: bench<TAB>NAME<TAB>VALU
 	@cp $(TARGET)/router/welcomed $(TARGET)/release/welcome $(TARGET)/release/welcome-server $(TARGET)/bench
 	@printf 'bench\tagent.binary\t%s\tbytes\n' "$$(stat -c %s $(TARGET)/bench/welcomed)"
 	@$(TARGET)/release/bench-ubus
-	@$(TARGET)/debug/bench-agent $(TARGET)/bench/welcomed
+	@$(TARGET)/debug/bench-agent $(TARGET)/bench/welcomed $(PEERS)
 	@$(LAB) run pace --bench --bin-dir $(TARGET)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
@@ -72,6 +80,13 @@ fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FU
 lab: programs lab-program ## Tell one story over simulated radios: make lab STORY=greet
 	$(LAB) run $(STORY) --bin-dir $(TARGET)/debug
 
+browser: programs needs-browser $(BROWSER)/node_modules ## The pages in a browser, behind the agent's real rules (as root); pictures in target/browser
+	node --test --test-concurrency=1 --test-reporter=spec $(BROWSER)/*.test.js
+
+$(BROWSER)/node_modules: $(BROWSER)/package.json $(BROWSER)/package-lock.json
+	npm ci --prefix $(BROWSER) --no-audit --no-fund --loglevel=error
+	@touch $@
+
 programs: needs
 	cargo build --workspace --bins
 
@@ -82,11 +97,31 @@ needs:
 	@command -v cargo >/dev/null || { echo "Rust is missing; https://rustup.rs tells how to install it" >&2; exit 1; }
 	$(call package,cc,gcc libc6-dev)
 
+needs-bench: needs
+	$(call package,wrk,wrk)
+	@mkdir -p $(PEERS)/packages/partial
+	@$(FETCH_PEERS) || { apt-get update -qq && $(FETCH_PEERS); } >/dev/null 2>&1 || echo "# peer: the packages cannot be had"
+	@for package in $(PEERS)/packages/*.deb; do [ ! -f "$$package" ] || dpkg-deb -x "$$package" $(PEERS); done
+
 needs-check: needs
 	$(call crate,cargo-deny)
 
 needs-test: needs
 	$(call crate,cargo-nextest)
+	$(call package,nft,nftables)
+	$(call package,ip,iproute2)
+
+needs-browser: needs
+	@[ "$$(id -u)" = 0 ] || { echo "network namespaces take root: sudo make browser" >&2; exit 1; }
+	$(call package,chromium,chromium fonts-wqy-microhei)
+	$(call package,node,nodejs)
+	$(call package,npm,npm)
+	$(call package,dnsmasq,dnsmasq-base)
+	$(call package,nft,nftables)
+	$(call package,ip,iproute2)
+	$(call package,busybox,busybox-static)
+	$(call package,curl,curl)
+	$(call package,openssl,openssl)
 
 # $(call package,PROGRAM,PACKAGES): installs Debian packages when the program is missing, or says what to type.
 define package

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use testkit::ubus::{Broker, Bss, FakeRouter};
 
+use crate::guests::mac;
 use crate::program::Agent;
 use crate::row;
 
@@ -106,10 +107,6 @@ fn bss(ifname: &str, section: &str, bssid: &str) -> Bss {
         key: Some("nobody else's key".into()),
         freq: 2437,
     }
-}
-
-fn mac(n: u32) -> String {
-    format!("02:00:00:{:02x}:{:02x}:00", n / 256, n % 256)
 }
 
 /// Evenly between 0 and 1, and the same each time.

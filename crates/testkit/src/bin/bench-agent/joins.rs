@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use testkit::ctrl::FakeHostapd;
-
+use crate::guests::{self, mac};
 use crate::program::Agent;
 use crate::row;
 
@@ -15,8 +14,8 @@ const STATIONS: u32 = 250;
 
 pub(crate) fn measure(program: &Path) {
     let dir = tempfile::tempdir().unwrap();
-    let hostapd = FakeHostapd::start(dir.path(), "wlan0", "02:00:00:00:00:00", "Bench");
-    let agent = Agent::start(program, dir.path(), "", NETWORK);
+    let hostapd = guests::access_point(dir.path());
+    let agent = Agent::start(program, dir.path(), "", guests::NETWORK);
     agent.wait("the agent listens to hostapd", || hostapd.attached() == 1);
     // Whatever it does first it has done by then.
     std::thread::sleep(Duration::from_secs(3));
@@ -35,12 +34,3 @@ pub(crate) fn measure(program: &Path) {
     row("agent.event_to_offer.p99", &latency["p99_us"], "us");
     row("agent.rss.idle", &idle, "kB");
 }
-
-fn mac(n: u32) -> String {
-    format!("02:00:00:{:02x}:{:02x}:00", n / 256, n % 256)
-}
-
-const NETWORK: &str = "config network 'cafe'
-	list ifname 'wlan0'
-	option credential 'keyid'
-	list shared_keyid 'shared'";

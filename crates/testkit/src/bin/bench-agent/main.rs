@@ -1,13 +1,21 @@
-//! Figures of the agent: `bench-agent PATH [SECONDS]`, where PATH is the program to measure; `make bench` has the shipped
-//! one. SECONDS is how long the flood takes: a minute when it is not said.
+//! Figures of the agent: `bench-agent PATH PACKAGES [SECONDS]`, where PATH is the program to measure; `make bench` has the
+//! shipped one. PACKAGES is a directory with the unpacked packages of its peers, and may be empty. SECONDS is how long the
+//! flood takes, a minute when it is not said, and the most that each load takes.
 //!
-//! One row a figure: `bench`, name, value, unit, separated by tabs. hostapd and ubusd are stand-ins here; how long a real
-//! join takes is the lab's figure.
+//! One row a figure: `bench`, name, value, unit, separated by tabs. A line that begins with # says why one is missing. A
+//! wrong answer of the agent's ends the bench with an error. hostapd and ubusd are stand-ins here; how long a real join
+//! takes is the lab's figure.
 #![allow(clippy::unwrap_used, reason = "a bench may")]
 #![allow(clippy::print_stdout, reason = "its rows are its purpose")]
 
+mod bursts;
 mod flood;
+mod guests;
 mod joins;
+mod load;
+mod memory;
+mod peers;
+mod portal;
 mod program;
 
 use std::path::PathBuf;
@@ -16,9 +24,19 @@ use std::time::Duration;
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let program = PathBuf::from(arguments.next().expect("the path of the program to measure"));
+    let packages = PathBuf::from(arguments.next().expect("the directory with the peers' packages"));
     let seconds = arguments.next().map_or(MINUTE, |seconds| seconds.to_str().unwrap().parse().unwrap());
+    let length = Duration::from_secs(seconds);
     joins::measure(&program);
-    flood::measure(&program, Duration::from_secs(seconds));
+    bursts::measure(&program);
+    memory::measure(&program);
+    if load::is_possible() {
+        let page = portal::measure(&program, length.min(LOAD));
+        peers::measure(&packages, &page, length.min(LOAD));
+    } else {
+        println!("# portal, peer: no figures, because there is one core only, and the load needs one of its own");
+    }
+    flood::measure(&program, length);
 }
 
 fn row(name: &str, value: &impl std::fmt::Display, unit: &str) {
@@ -27,3 +45,5 @@ fn row(name: &str, value: &impl std::fmt::Display, unit: &str) {
 
 /// Long enough that a share of a percent shows.
 const MINUTE: u64 = 60;
+/// By then the figure stands.
+const LOAD: Duration = Duration::from_secs(4);

@@ -1,6 +1,7 @@
 //! The program at work in a directory of its own.
 
 use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,36 +9,54 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::load;
+
+/// The offer that waits for guests.
+pub(crate) const TITLE: &str = "Coffee is half price";
+
 /// The agent. Ends when dropped.
 pub(crate) struct Agent<'a> {
     dir: &'a Path,
     process: Child,
+    /// Where its guests ask.
+    pub(crate) portal: SocketAddr,
 }
 
 impl<'a> Agent<'a> {
     /// Starts the program with this configuration, of which everything but its sections `main` is given.
     pub(crate) fn start(program: &Path, dir: &'a Path, main: &str, rest: &str) -> Self {
+        Self::start_by(Command::new(program), dir, main, rest)
+    }
+
+    /// The same on one core.
+    pub(crate) fn start_pinned(program: &Path, dir: &'a Path, rest: &str) -> Self {
+        Self::start_by(load::pinned(load::SERVING, program), dir, "", rest)
+    }
+
+    fn start_by(mut run: Command, dir: &'a Path, main: &str, rest: &str) -> Self {
+        let portal = free_address();
         let file = dir.join("welcomed");
         let own = dir.display();
         let config = format!(
             "config welcomed 'main'
 	option enabled '1'
-	list listen '127.0.0.1:0'
+	list listen '{portal}'
 	option hostapd_dir '{own}'
 	option leases '{own}/leases'
 	option status_socket '{own}/status.sock'
 	option state_dir '{own}/state'
+	option cache_dir '{own}/content'
+	list catch '127.0.0.1:0'
 	{main}
 {rest}
 config offer 'hello'
-	option title 'Coffee is half price'
+	option title '{TITLE}'
 "
         );
         std::fs::write(&file, config).unwrap();
-        let mut run = Command::new(program);
         run.args(["run", "--log", "stderr", "--config"]).arg(&file).stderr(Stdio::null());
-        let process = run.spawn().unwrap_or_else(|e| panic!("start {}: {e}", program.display()));
-        Self { dir, process }
+        let process = run.spawn().unwrap_or_else(|e| panic!("start {run:?}: {e}"));
+        Self { dir, process, portal }
     }
 
     /// What it tells of itself.
@@ -82,6 +101,11 @@ impl Drop for Agent<'_> {
         // It may have ended by itself, which the figures will have shown.
         let _killed = self.process.kill().and_then(|()| self.process.wait()).is_ok();
     }
+}
+
+/// An address where nobody listens.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 /// What Linux counts in, wherever this runs.
