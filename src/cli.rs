@@ -38,7 +38,8 @@ pub enum Command {
     Check(Check),
     /// Ask the running agent how it is
     Status(Status),
-    /// Take what the agent added to /etc/config/dhcp out of it again; for the removal of the package
+    /// Take what the agent added to /etc/config/dhcp out of it again, and the rules of one that was killed; for the
+    /// removal of the package
     Withdraw(Withdraw),
     /// Print the version
     Version,

@@ -4,6 +4,7 @@
 //! Stop: tell all, wait at most four seconds. What ends unasked in between ends the agent, with its name.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,9 +63,7 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
             status::ask(options.socket.as_deref(), options.json).and_then(|text| say(text.trim_end()))
         }
         Command::Run(options) => run_command(&options),
-        Command::Withdraw(options) => {
-            advertise::withdraw(&options.socket, &options.state_dir).and_then(|text| say(&text))
-        }
+        Command::Withdraw(options) => take_back(&options.socket, &options.state_dir).and_then(|text| say(&text)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,9 +79,7 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
     logging::install(options.log, options.log_level.map_or(config.log_level, Into::into))?;
     if !config.enabled {
         warn!("option `enabled` of section `main` is 0; nothing to do");
-        // Switched off means that phones are told of no portal, either. Without a record this asks nobody.
-        let outcome = advertise::withdraw(&config.ubus_socket, &config.state_dir).map(|what| info!("{what}"));
-        return outcome.context("leave the DHCP servers as they were");
+        return take_back(&config.ubus_socket, &config.state_dir).map(|what| info!("{what}"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let outcome = runtime.block_on(async {
@@ -102,6 +99,18 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
         error!("failed to {error:#}");
     }
     outcome
+}
+
+/// Nothing stays behind of an agent that is switched off or removed: no rule that holds guests, and no captive portal that
+/// phones are told of. Says what was done.
+fn take_back(ubus_socket: &Path, state_dir: &Path) -> anyhow::Result<String> {
+    // Who has not the right to look cannot say whether there are rules; that must not keep the rest from being done.
+    let cleared = firewall::clear(&Nft::default());
+    let said = advertise::withdraw(ubus_socket, state_dir).context("leave the DHCP servers as they were")?;
+    Ok(match cleared {
+        Ok(()) => said,
+        Err(error) => format!("{said}; failed to {error:#}"),
+    })
 }
 
 /// A running agent, for whoever started it in this process.

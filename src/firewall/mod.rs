@@ -21,6 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
@@ -88,6 +89,19 @@ impl Firewall {
         }
         keeper.remove().await;
         Ok(())
+    }
+}
+
+/// Takes away the table that an agent has left behind which was killed; for one that is switched off or removed. A gate that
+/// fails closed would hold its guests for ever. Without a table, or without nft, there is nothing to do.
+///
+/// # Errors
+/// If nft does not do it: `Error::Refused` also where somebody may not look whether there is one.
+pub fn clear(nft: &Nft) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    match runtime.block_on(nft.run(render::REMOVE)) {
+        Ok(()) | Err(Error::Missing) => Ok(()),
+        Err(error) => Err(error).context("take away the rules that hold guests"),
     }
 }
 

@@ -6,7 +6,7 @@ use welcome_core::Access;
 use welcome_proto::Mac;
 use welcomed::firewall::nft::Nft;
 use welcomed::firewall::wanted::{Hold, Network, Wanted};
-use welcomed::firewall::{Timing, render};
+use welcomed::firewall::{self, Timing, render};
 
 use crate::house::{CATCH, GUEST, House, OTHER, PATIENCE, families};
 use crate::space::Space;
@@ -57,6 +57,19 @@ fn what_a_killed_agent_left_is_removed_by_the_next() {
     let running = house.start("config network guests\n\toption ifname guests\n", quick());
     eventually(PATIENCE, || house.tables() == FW4);
     running.stop();
+}
+
+#[test]
+fn what_a_killed_agent_left_is_taken_away_when_it_is_switched_off() {
+    let Some(house) = House::build() else { return };
+    let running = house.start(CLOSED, quick());
+    running.put(&house, &[(GUEST, Access::Held)]);
+    running.die();
+    assert!(house.has_table());
+    for _ in 0..2 {
+        house.router.run(|| firewall::clear(&Nft::default())).unwrap();
+        assert_eq!(house.tables(), FW4);
+    }
 }
 
 #[test]
