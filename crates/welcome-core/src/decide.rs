@@ -49,6 +49,7 @@ pub fn decide(visit: Visit<'_>, held: &[HeldOffer]) -> Vec<OfferView> {
     let ready = held.iter().filter(|h| h.waits.is_none()).map(|h| &h.given);
     let mut chosen: Vec<_> = ready
         .filter(|given| is_for(&given.offer, visit.network) && visit.is_among(given.offer.audience))
+        .filter(|given| !visit.had_enough(given))
         .map(|given| visit.sees(given, visit.fresh))
         .collect();
     chosen.sort_by(|a, b| {
@@ -62,12 +63,23 @@ pub fn decide(visit: Visit<'_>, held: &[HeldOffer]) -> Vec<OfferView> {
 
 impl Visit<'_> {
     fn sees(&self, Given { sender, offer, signed }: &Given, is_the_moment: bool) -> OfferView {
-        let name = (*sender, offer.id.clone());
-        let shown = self.shown.get(&name).copied().unwrap_or(0);
-        let today = self.today.get(&name).copied().unwrap_or(0);
+        let (shown, today) = self.counts(*sender, offer);
         let has_room = shown < offer.cap_per_visit && offer.cap_per_day.is_none_or(|cap| today < cap);
         let due = is_the_moment && has_room && !self.declined;
         OfferView { sender: *sender, offer: offer.clone(), signed: signed.clone(), shown, due }
+    }
+
+    /// Whether an earlier visit has used up the day's cap. What was shown in this one stays to be read.
+    fn had_enough(&self, Given { sender, offer, .. }: &Given) -> bool {
+        let (shown, today) = self.counts(*sender, offer);
+        shown == 0 && offer.cap_per_day.is_some_and(|cap| today >= cap)
+    }
+
+    /// In this visit, and on this day.
+    fn counts(&self, sender: Sender, offer: &Offer) -> (u8, u8) {
+        let name = (sender, offer.id.clone());
+        let [shown, today] = [self.shown, self.today].map(|counts| counts.get(&name).copied().unwrap_or(0));
+        (shown, today)
     }
 
     fn is_among(&self, audience: Audience) -> bool {
@@ -182,7 +194,16 @@ mod tests {
                 &[(Sharer, "a", 2)],
                 &[("b", t), ("a", t), ("low", t), ("again", t)],
             ),
-            ("the day's cap", t, f, f, &[], &[(Sharer, "a", 3)], &[("b", t), ("a", f), ("low", t), ("again", t)]),
+            ("the day's cap", t, f, f, &[], &[(Sharer, "a", 3)], &[("b", t), ("low", t), ("again", t)]),
+            (
+                "in this visit",
+                t,
+                f,
+                f,
+                &[(Sharer, "a", 1)],
+                &[(Sharer, "a", 3)],
+                &[("b", t), ("a", f), ("low", t), ("again", t)],
+            ),
             (
                 "another day's count of another",
                 t,

@@ -439,7 +439,7 @@ impl Sessions {
         let name = (*sender, offer.id.clone());
         let known = self.day.know(now, session.mac);
         let (visit, today) = (session.shown.entry(name.clone()).or_default(), known.shown.entry(name).or_default());
-        if *visit >= offer.cap_per_visit {
+        if *visit >= offer.cap_per_visit || offer.cap_per_day.is_some_and(|cap| *today >= cap) {
             return false;
         }
         *visit += 1;
