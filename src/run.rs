@@ -169,6 +169,7 @@ pub async fn run(
     let (find_uplink, uplink) = watch::channel(true);
     tasks.spawn("uplink", uplink::run(configs.clone(), find_uplink, tasks.stop_signal()));
     let (passes, asked_for) = passes::channel();
+    let (trouble, firewall_trouble) = watch::channel(None);
     let firewall = Firewall {
         views: views.clone(),
         configs: configs.clone(),
@@ -176,6 +177,7 @@ pub async fn run(
         passes: asked_for,
         catch_port: catch.first().map_or(DEFAULT_CATCH.port(), SocketAddr::port),
         nft: Nft::default(),
+        trouble,
         timing: firewall::Timing::default(),
     };
     tasks.spawn("firewall", firewall.run(tasks.stop_signal()));
@@ -189,7 +191,8 @@ pub async fn run(
             Backlog { waiting, dropped }
         })
     };
-    let source = Arc::new(Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog });
+    let firewall = firewall_trouble;
+    let source = Arc::new(Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog, firewall });
     tasks.spawn("status", status.run(Arc::clone(&source), tasks.stop_signal()));
     let bus = bus::start(&config.ubus_socket, &mut tasks)?;
     let watched = sources::Sources { config: configs.clone(), bus: bus.clone(), clock, to: hear, wanted };

@@ -49,6 +49,8 @@ pub struct Firewall {
     pub catch_port: u16,
     /// What runs scripts.
     pub nft: Nft,
+    /// Told what is wrong, for the operator; nothing while all is well.
+    pub trouble: watch::Sender<Option<String>>,
     /// How long things take.
     pub timing: Timing,
 }
@@ -80,9 +82,9 @@ impl Firewall {
     /// # Errors
     /// Never; the signature is that of a task.
     pub async fn run(self, mut stop: Stop) -> anyhow::Result<()> {
-        let Self { views, configs, uplink, passes, catch_port, nft, timing } = self;
+        let Self { views, configs, uplink, passes, catch_port, nft, trouble, timing } = self;
         let mut news = News { views, configs, uplink, passes, asked: Vec::new(), catch_port };
-        let mut keeper = Keeper::new(nft, timing);
+        let mut keeper = Keeper::new(nft, trouble, timing);
         tokio::select! {
             () = keeper.follow(&mut news) => {}
             () = stop.stopped() => {}
@@ -117,7 +119,7 @@ struct Keeper {
     /// Since when.
     passes: BTreeMap<(Mac, IpAddr), Instant>,
     /// What was said of the last failure.
-    told: Option<String>,
+    trouble: watch::Sender<Option<String>>,
 }
 
 /// What we know of the table.
@@ -132,10 +134,10 @@ enum Table {
 }
 
 impl Keeper {
-    fn new(nft: Nft, timing: Timing) -> Self {
+    fn new(nft: Nft, trouble: watch::Sender<Option<String>>, timing: Timing) -> Self {
         let now = Instant::now();
         // A former agent may have been killed and have left its table behind.
-        Self { nft, timing, table: Table::Unknown(None), due: now, rested: now, passes: BTreeMap::new(), told: None }
+        Self { nft, timing, table: Table::Unknown(None), due: now, rested: now, passes: BTreeMap::new(), trouble }
     }
 
     async fn follow(&mut self, news: &mut News) {
@@ -242,14 +244,14 @@ impl Keeper {
     /// Says once that it fails, and once that it does so no more.
     fn tell(&mut self, error: Option<Error>) {
         let text = error.map(|e| e.to_string());
-        if self.told == text {
+        if *self.trouble.borrow() == text {
             return;
         }
         match &text {
             Some(text) => warn!("guests are not caught or held as they should be: {text}"),
             None => info!("guests are caught and held as they should be"),
         }
-        self.told = text;
+        self.trouble.send_replace(text);
     }
 
     /// Leaves nothing behind.

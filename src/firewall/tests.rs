@@ -47,6 +47,7 @@ impl Bench {
             passes: asked,
             catch_port: 8911,
             nft: Nft { program, ..Nft::default() },
+            trouble: watch::Sender::default(),
             timing,
         };
         tasks.spawn("firewall", firewall.run(tasks.stop_signal()));

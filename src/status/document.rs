@@ -27,6 +27,9 @@ pub struct Document {
     pub latency: Option<Summary>,
     /// What waits for the server.
     pub reports: Backlog,
+    /// Why guests are not caught or held as they should be; absent while they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firewall: Option<String>,
     /// The shared networks.
     pub networks: BTreeMap<NetworkId, NetworkStatus>,
     /// The offers the router holds, its own first.
@@ -178,6 +181,9 @@ impl fmt::Display for Document {
         let Backlog { waiting, dropped } = self.reports;
         if waiting > 0 || dropped > 0 {
             writeln!(f, "reports: {waiting} waiting for the server, {dropped} lost")?;
+        }
+        if let Some(trouble) = &self.firewall {
+            writeln!(f, "firewall: guests are not caught or held as they should be: {trouble}")?;
         }
         if self.networks.is_empty() {
             writeln!(f, "networks: none configured")?;

@@ -36,6 +36,8 @@ pub struct Source {
     pub clock: Clock,
     /// What waits for the server.
     pub backlog: Box<dyn Fn() -> Backlog + Send + Sync>,
+    /// Why guests are not caught or held as they should be.
+    pub firewall: watch::Receiver<Option<String>>,
 }
 
 impl fmt::Debug for Source {
@@ -56,6 +58,7 @@ impl Source {
             server: (&view.server).into(),
             latency: self.meter.summary(),
             reports: (self.backlog)(),
+            firewall: self.firewall.borrow().clone(),
             networks: networks(&view),
             offers: view.offers.iter().map(held).collect(),
             sessions: view.sessions.values().map(|s| self.session(s)).collect(),
@@ -181,7 +184,9 @@ pub(super) mod tests {
         let meter = Meter::default();
         meter.note(*view.sessions.keys().next().unwrap(), Duration::from_micros(300));
         let (_, view) = watch::channel(Arc::new(view));
-        Source { view, meter: Arc::new(meter), clock, backlog: Box::new(|| Backlog { waiting: 2, dropped: 1 }) }
+        let backlog = Box::new(|| Backlog { waiting: 2, dropped: 1 });
+        let firewall = watch::channel(Some("nft is missing".to_owned())).1;
+        Source { view, meter: Arc::new(meter), clock, backlog, firewall }
     }
 
     #[test]
@@ -191,6 +196,7 @@ pub(super) mod tests {
             "welcomed 0.1.0, running for 0 s\n\
              server: not connected: connect to https://d: refused\n\
              reports: 2 waiting for the server, 1 lost\n\
+             firewall: guests are not caught or held as they should be: nft is missing\n\
              offer hello (this router's): \"Hello\"\n\
              network cafe (not listed):\n\
              \x20 on the air: \"Café\" by cafe0 (02:00:00:00:00:01, 2437 MHz)\n\

@@ -150,6 +150,7 @@ impl House {
             passes: asked,
             catch_port,
             nft: Nft::default(),
+            trouble: watch::Sender::default(),
             timing,
         };
         let thread = self.router.spawn(move || {
