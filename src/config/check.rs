@@ -79,6 +79,7 @@ pub const KNOWN: [(&str, &[&str]); 5] = [
             "image_alt",
             "color",
             "page",
+            "language",
             "priority",
             "cap_per_visit",
             "cap_per_day",

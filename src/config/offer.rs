@@ -96,6 +96,7 @@ fn read_offer(
         when: read_when(offer, zone),
         audience: audience.unwrap_or_default(),
         content,
+        language: offer.one("language", "a language tag such as de or zh-hant", parse),
         ..Offer::new(id, "")
     };
     hold_to_limits(offer, &made);
@@ -223,8 +224,9 @@ fn read_translation(reader: &mut Reader<'_>, all: &mut [(Offer, Vec<Wanted>, boo
     content.link = content.link.or_else(|| offer.content.link.clone());
     content.color = content.color.or(offer.content.color);
     hold_to_limits(reader, &Offer { content: content.clone(), ..Offer::new(offer.id.clone(), "") });
-    if offer.translations.insert(language.clone(), content).is_some() {
-        reader.problem_of_section(format!("offer '{}' has a translation for {language} already", offer.id));
+    let is_second = offer.language.as_ref() == Some(&language);
+    if offer.translations.insert(language.clone(), content).is_some() || is_second {
+        reader.problem_of_section(format!("offer '{}' is there in {language} already", offer.id));
     }
     let inherited: Vec<_> =
         files.iter().filter(|w| w.language.is_none() && !wanted.iter().any(|o| is_same_kind(o, w))).collect();

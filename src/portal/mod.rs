@@ -12,7 +12,6 @@ pub mod color;
 pub mod connections;
 pub mod deadline;
 pub mod form;
-pub mod language;
 pub mod link;
 pub mod page;
 mod people;

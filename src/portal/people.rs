@@ -15,9 +15,9 @@ use welcome_proto::lan::{self, ShownOffer};
 
 use super::answer::{Body, Refusal, html, nothing, redirect, set, typed};
 use super::form;
-use super::language::Preferred;
 use super::page::{self, Card, Gate, Visit};
 use super::route::{Button, Router};
+use welcome_proto::language::Preferred;
 
 impl Router {
     /// The page of a guest. To open it counts; to look at its head, or to have it fetched in advance, does not.

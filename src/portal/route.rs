@@ -25,7 +25,6 @@ use super::answer::{Body, JSON, Refusal, html, json, nothing, redirect, set};
 use super::asked::Asked;
 use super::captive::{self, Captive};
 use super::catch::SentOn;
-use super::language::Preferred;
 use super::page;
 use super::resume::Had;
 use super::stream::{EventStream, Reader, lan_offer};
@@ -33,6 +32,7 @@ use super::words::Languages;
 use crate::clock::Clock;
 use crate::passes::Passes;
 use crate::tasks::Stop;
+use welcome_proto::language::Preferred;
 
 /// Gives the bytes of an image or a page, checked; may block.
 pub type Contents = Arc<dyn Fn(&Digest) -> Option<Bytes> + Send + Sync>;
@@ -212,7 +212,8 @@ impl Router {
     where
         B: HttpBody<Error: std::error::Error + Send + Sync + 'static>,
     {
-        let preferred = Preferred::of(request.headers());
+        let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let preferred = wanted.map(Preferred::parse).unwrap_or_default();
         let visitor = match (self.visitor(caller.ip).await, target) {
             // A person gets something to read, and the page tries again by itself.
             (Err(_busy), Target::Page) => return Ok(self.busy(&preferred)),

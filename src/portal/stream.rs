@@ -21,9 +21,9 @@ use welcome_proto::lan::{EVENT_BYE, EVENT_OFFER, LanOffer};
 use welcome_proto::offer::Sender;
 use welcome_proto::{OfferId, sse};
 
-use super::language::Preferred;
 use super::resume::Had;
 use crate::tasks::Stop;
+use welcome_proto::language::Preferred;
 
 /// An offer as a station gets it.
 #[must_use]

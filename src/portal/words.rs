@@ -11,7 +11,7 @@ use std::path::Path;
 use tracing::{info, warn};
 use welcome_proto::Language;
 
-use super::language::Preferred;
+use welcome_proto::language::Preferred;
 
 /// Names the texts: `Word::Title` is `title` in the files.
 macro_rules! words {

@@ -23,6 +23,7 @@ pub mod announce;
 pub mod enrol;
 pub mod ids;
 pub mod lan;
+pub mod language;
 pub mod lookup;
 pub mod offer;
 pub mod problem;

@@ -48,6 +48,9 @@ pub struct Offer {
     pub audience: Audience,
     /// What to show to those who read none of the `translations`.
     pub content: Content,
+    /// In which language `content` is, if anybody said so: then it is chosen as the translations are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
     /// The same in other languages.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub translations: BTreeMap<Language, Content>,
@@ -66,6 +69,7 @@ impl Offer {
             when: When::default(),
             audience: Audience::default(),
             content: Content { title: title.into(), ..Content::default() },
+            language: None,
             translations: BTreeMap::new(),
         }
     }
@@ -87,6 +91,9 @@ impl Offer {
             }
             () if days.len() < weekdays.len() => Err(OfferError("weekdays: each at most once")),
             () if hours.len() > MAX_HOURS => Err(OfferError("hours: at most 8 spans")),
+            () if self.language.as_ref().is_some_and(|l| self.translations.contains_key(l)) => {
+                Err(OfferError("language: none of its translations"))
+            }
             () if self.translations.len() > MAX_TRANSLATIONS => Err(OfferError("translations: at most 16")),
             () => Ok(()),
         }

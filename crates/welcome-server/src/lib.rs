@@ -8,7 +8,6 @@ mod app;
 mod http;
 mod hub;
 mod key;
-mod language;
 mod listen;
 mod place;
 mod store;

@@ -122,7 +122,7 @@ async fn the_page_shows_what_is_on_in_the_language_of_whoever_reads() {
     assert!(policy.starts_with("default-src 'none'; img-src 'self'; style-src 'nonce-"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains("script"));
 
-    let chinese = get(&server, &page, &[("accept-language", "zh-TW, zh;q=0.9")]).await;
+    let chinese = get(&server, &page, &[("accept-language", "zh-Hant-TW, zh;q=0.9")]).await;
     let shown = text(&chinese);
     assert!(shown.contains("<html lang=\"zh\">") && shown.contains(" lang=\"zh-hant\"") && shown.contains("蛋糕"));
     assert!(shown.contains("打开") && shown.contains("Menu"), "{shown}");

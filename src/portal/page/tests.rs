@@ -7,8 +7,8 @@ use welcome_proto::Digest;
 use welcome_proto::offer::{File, FileKind, Image};
 
 use super::*;
-use crate::portal::language::Preferred;
 use crate::portal::words::Languages;
+use welcome_proto::language::Preferred;
 
 fn in_language(language: &str, visit: &Visit<'_>) -> String {
     let languages = Languages::built_in();

@@ -8,8 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use welcome_proto::offer::{Audience, Content, Offer, SayPush};
-use welcome_proto::schedule::When;
+use welcome_proto::offer::{Offer, SayPush};
 use welcome_proto::{NetworkId, RouterId, sse};
 
 use super::auth::Operator;
@@ -28,17 +27,11 @@ pub(crate) async fn say(
     Body(body): Body,
 ) -> Result<impl IntoResponse, Error> {
     let Say { network, title, text, link } = parse(&body)?;
-    let offer = Offer {
-        id: format!("say-{}", token::random_hex::<8>()).parse().expect("`say-` and hexadecimal digits are an offer id"),
-        networks: vec![network],
-        priority: 100,
-        cap_per_visit: 1,
-        cap_per_day: None,
-        when: When { until: Some(unix_now() + FOR_S), ..When::default() },
-        audience: Audience::Everybody,
-        content: Content { title, text, link, ..Content::default() },
-        translations: std::collections::BTreeMap::new(),
-    };
+    let id = format!("say-{}", token::random_hex::<8>());
+    let id = id.parse().expect("`say-` and hexadecimal digits are an offer id");
+    let mut offer = Offer { networks: vec![network], priority: 100, ..Offer::new(id, title) };
+    offer.when.until = Some(unix_now() + FOR_S);
+    (offer.content.text, offer.content.link) = (text, link);
     offer.check().map_err(|e| Error::BadRequest(e.to_string()))?;
     app.store.router_key(&router).await?.ok_or(Error::NotFound)?;
 

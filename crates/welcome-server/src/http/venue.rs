@@ -12,6 +12,7 @@ use http::header::{
 };
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use welcome_proto::language::Preferred;
 use welcome_proto::offer::Content;
 use welcome_proto::{Language, NetworkId, RouterId};
 
@@ -19,7 +20,6 @@ use super::auth::authority;
 use super::error::Error;
 use super::{App, Named, Shared};
 use crate::app::unix_now;
-use crate::language;
 use crate::store::{OfferRow, StoreError};
 use crate::token;
 
@@ -49,7 +49,8 @@ pub(crate) async fn venue(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let network = app.store.network_offers(&router, &network).await?.ok_or(Error::NotFound)?;
-    let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok()).map(language::wanted).unwrap_or_default();
+    let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+    let wanted = wanted.map(Preferred::parse).unwrap_or_default();
     let mut offers: Vec<_> = network.offers.iter().filter(|row| is_in_force(row, unix_now())).collect();
     offers.sort_by_key(|row| std::cmp::Reverse(row.offer.priority));
     let page = Page {
@@ -105,9 +106,8 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(row: &'a OfferRow, wanted: &[Language]) -> Self {
-        let language = language::choose(wanted, row.offer.translations.keys());
-        let content = language.and_then(|l| row.offer.translations.get(l)).unwrap_or(&row.offer.content);
+    fn of(row: &'a OfferRow, wanted: &Preferred) -> Self {
+        let (content, language) = wanted.content(&row.offer);
         Self { content, language }
     }
 }
@@ -121,13 +121,9 @@ struct Words {
 }
 
 impl Words {
-    fn of(wanted: &[Language]) -> &'static Self {
-        let chinese = |l: &Language| l.as_str() == "zh" || l.as_str().starts_with("zh-");
-        let english = |l: &Language| l.as_str() == "en" || l.as_str().starts_with("en-");
-        match wanted.iter().find(|l| chinese(l) || english(l)) {
-            Some(language) if chinese(language) => &CHINESE,
-            _ => &ENGLISH,
-        }
+    fn of(wanted: &Preferred) -> &'static Self {
+        let all = [&ENGLISH, &CHINESE].into_iter().filter_map(|words| Some((words.language.parse().ok()?, words)));
+        wanted.choose(&all.collect()).map_or(&ENGLISH, |(_, words)| words)
     }
 }
 

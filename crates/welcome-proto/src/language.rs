@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use http::header::{ACCEPT_LANGUAGE, HeaderMap};
-use welcome_proto::Language;
-use welcome_proto::offer::{Content, Offer};
+use crate::Language;
+use crate::offer::{Content, Offer};
 
 /// The most languages of one request that count; browsers send up to ten.
 pub const MAX_RANGES: usize = 16;
@@ -26,7 +25,7 @@ impl Preferred {
     /// Reads the header. What makes no sense is passed over, as if it was not there.
     ///
     /// ```
-    /// use welcomed::portal::language::Preferred;
+    /// use welcome_proto::language::Preferred;
     /// let preferred = Preferred::parse("de;q=0.5, zh-Hant-TW, *;q=0.1, en;q=0");
     /// assert_eq!(preferred.to_string(), "zh-hant-tw,de");
     /// ```
@@ -47,24 +46,27 @@ impl Preferred {
         Self { ranges: names(wanted), refused: names(refused) }
     }
 
-    /// What a request says, if it says so once.
-    #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
-        headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).map(Self::parse).unwrap_or_default()
-    }
-
-    /// An offer in the best of its languages, and which that is; nobody knows that of the one for everybody else.
+    /// An offer in the best of its languages, and which that is, if anybody knows.
     #[must_use]
     pub fn content<'a>(&self, offer: &'a Offer) -> (&'a Content, Option<&'a Language>) {
-        self.choose(&offer.translations).map_or((&offer.content, None), |(tag, content)| (content, Some(tag)))
+        let own = (&offer.content, offer.language.as_ref());
+        let there = |tag: &Language| match offer.translations.get_key_value(tag) {
+            Some((tag, content)) => Some((content, Some(tag))),
+            None => (own.1 == Some(tag)).then_some(own),
+        };
+        self.best(there).unwrap_or(own)
     }
 
     /// The best of what there is, if any of it is wanted.
     #[must_use]
     pub fn choose<'a, V>(&self, there: &'a BTreeMap<Language, V>) -> Option<(&'a Language, &'a V)> {
+        self.best(|tag| there.get_key_value(tag))
+    }
+
+    fn best<T>(&self, there: impl Fn(&Language) -> Option<T>) -> Option<T> {
         let wanted = |tag: &str| {
             let tag: Language = tag.parse().ok()?;
-            there.get_key_value(&tag).filter(|_| !self.refused.contains(&tag))
+            there(&tag).filter(|_| !self.refused.contains(&tag))
         };
         self.ranges.iter().find_map(|range| look_up(range.as_str(), wanted))
     }
@@ -153,6 +155,22 @@ mod tests {
         ] {
             assert_eq!(choose(header, there), expected, "{header:?} of {there:?}");
         }
+    }
+
+    #[test]
+    fn an_offer_speaks_its_own_language_too() {
+        let mut offer = Offer::new("o".parse().unwrap(), "Guten Tag");
+        let hello = Content { title: "Hello".to_owned(), ..Content::default() };
+        offer.translations.insert("en".parse().unwrap(), hello);
+        let title = |offer: &Offer, header: &str| Preferred::parse(header).content(offer).0.title.clone();
+        assert_eq!(title(&offer, "de, en;q=0.5"), "Hello", "nobody knows that it is German");
+        offer.language = Some("de".parse().unwrap());
+        for (header, expected) in
+            [("de, en;q=0.5", "Guten Tag"), ("de-AT", "Guten Tag"), ("en", "Hello"), ("fr", "Guten Tag")]
+        {
+            assert_eq!(title(&offer, header), expected, "{header}");
+        }
+        assert_eq!(Preferred::parse("fr").content(&offer).1, offer.language.as_ref());
     }
 
     #[test]
