@@ -6,7 +6,7 @@ use welcome_proto::announce::Announce;
 use welcome_proto::report::Report;
 use welcome_proto::{Mac, NetworkId};
 
-use crate::session::SessionId;
+use crate::visit::SessionId;
 
 /// One thing to do. Performed in order by who called [`crate::Agent::handle`].
 #[derive(Debug, Clone, PartialEq)]

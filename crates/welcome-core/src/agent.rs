@@ -17,8 +17,9 @@ use crate::event::{Event, Given, ServerLink};
 use crate::now::{Instant, Now};
 use crate::offers::Offers;
 use crate::rules::{NetworkRules, Rules};
-use crate::session::{Changes, Session, SessionId, Sessions};
+use crate::session::{Changes, Sessions};
 use crate::view::{NetworkView, SessionView, View};
+use crate::visit::{Session, SessionId};
 use crate::wireless::Sections;
 
 /// The agent's mind: everything it knows, and every decision.

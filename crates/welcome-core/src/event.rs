@@ -14,7 +14,7 @@ use welcome_proto::{Bssid, Digest, Mac, NetworkId, OfferId, Ssid};
 use crate::day::Day;
 use crate::now::Instant;
 use crate::rules::Rules;
-use crate::session::SessionId;
+use crate::visit::SessionId;
 use crate::wireless::Wireless;
 
 /// One thing that happened; every input of the core is one of these.

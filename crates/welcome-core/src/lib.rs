@@ -4,7 +4,7 @@
 //! file, task, clock or random source; the same events at the same moments give the same actions.
 //!
 //! One event through the modules: [`event`] says what can happen; [`agent`] has one arm for each; [`rules`] tells whose
-//! key a station used, [`wireless`] which interfaces are whose; [`session`] keeps the visits (join, leave, roam, address, expiry); [`bss`] keeps our own
+//! key a station used, [`wireless`] which interfaces are whose; [`session`] keeps the visits (join, leave, roam, address, expiry), each a [`visit`]; [`bss`] keeps our own
 //! radios and what to announce of them; [`offers`] keeps what there is to show, and [`calendar`] when; [`decide`] chooses the
 //! offers of a visit, [`door`] what is in a station's way, [`day`] remembers until midnight who has seen what;
 //! [`action`] is what comes out, and [`view`] the picture that the portal, the firewall and the status show.
@@ -22,6 +22,7 @@ pub mod offers;
 pub mod rules;
 pub mod session;
 pub mod view;
+pub mod visit;
 pub mod wireless;
 
 pub use action::{Action, Happened, Notice};
@@ -32,6 +33,6 @@ pub use door::Access;
 pub use event::{Audience, Bss, Event, Given, Present, ServerLink};
 pub use now::{Instant, Now};
 pub use rules::{AnnounceRules, Credential, CredentialRule, Gate, Mode, NetworkRules, Rules};
-pub use session::SessionId;
 pub use view::{HeldOffer, NetworkView, OfferView, SessionView, View};
+pub use visit::SessionId;
 pub use wireless::Wireless;

@@ -13,7 +13,7 @@ use crate::door::Access;
 use crate::event::{Bss, Given, ServerLink};
 use crate::now::Instant;
 use crate::rules::{Credential, Mode};
-use crate::session::SessionId;
+use crate::visit::SessionId;
 
 /// Everything that may be shown. Cheap to clone: visits are shared with the picture before.
 #[derive(Debug, Clone, PartialEq, Default)]
