@@ -114,7 +114,7 @@ config network '{network}'
 const CONFIG: &str = "/tmp/welcomed.uci";
 const STATUS_SOCKET: &str = "/run/welcomed/status.sock";
 
-/// The section `main`, with [`HOSTAPD_DIR`], [`LEASES`] and [`STATUS_SOCKET`].
+/// The section `main`, the same in every story: where hostapd and dnsmasq are in this machine, and [`STATUS_SOCKET`].
 const MAIN: &str = "config welcomed 'main'
 \toption enabled '1'
 \toption log_level 'debug'
