@@ -319,6 +319,9 @@ impl Sessions {
     /// Forgets the pictures of those whose door changes with time alone, if that time has come since `before`.
     pub fn turn(&mut self, before: Instant, now: Instant, rules: &Rules) -> bool {
         let mut any = false;
+        if !has_doors(rules) {
+            return any;
+        }
         for session in self.by_mac.values_mut() {
             if door_change(session, before, rules).is_some_and(|at| at <= now) {
                 session.picture = None;
@@ -331,6 +334,9 @@ impl Sessions {
     /// When to call [`Self::turn`] next.
     #[must_use]
     pub fn next_turn(&self, now: Instant, rules: &Rules) -> Option<(Instant, &'static str)> {
+        if !has_doors(rules) {
+            return None;
+        }
         let next = self.by_mac.values().filter_map(|s| door_change(s, now, rules)).min();
         next.map(|at| (at, "open or close a door"))
     }
@@ -433,6 +439,11 @@ impl Sessions {
             self.by_ip.remove(ip);
         }
     }
+}
+
+/// Whether any network has one: most routers spare themselves the look at every visit, which each event would cost.
+fn has_doors(rules: &Rules) -> bool {
+    rules.networks.values().any(|n| n.mode >= Mode::Splash)
 }
 
 fn door_change(session: &Session, now: Instant, rules: &Rules) -> Option<Instant> {
