@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
-use welcome_core::{Action, Agent, Day, Event, Notice, Now, View};
+use welcome_core::{Action, Agent, Event, Notice, Now, View};
 use welcome_proto::Mac;
 use welcome_proto::announce::Announce;
 
@@ -38,7 +38,7 @@ pub struct App {
     /// The time of day.
     pub local_time: LocalTime,
     /// What is remembered of the day, for whoever keeps it.
-    pub day: watch::Sender<Option<Day>>,
+    pub day: day::Later,
     /// How long joins take.
     pub meter: Arc<Meter>,
     /// What portal and status know.
@@ -70,7 +70,7 @@ impl App {
         loop {
             let first = tokio::select! {
                 biased;
-                () = &mut stop => return,
+                () = &mut stop => return self.day.hand_on(self.agent.day(), true),
                 Some(heard) = inputs.heard.recv() => (heard.event, Some(heard.at)),
                 Some(event) = inputs.asked.recv() => (event, None),
                 () = self.deadline() => (Event::Tick, None),
@@ -84,6 +84,7 @@ impl App {
                 self.publish();
             }
             self.note(&mut joins);
+            self.day.hand_on(self.agent.day(), false);
         }
     }
 
@@ -121,7 +122,7 @@ impl App {
                         debug!("nobody takes what happens to guests to ubus");
                     }
                 }
-                Action::KeepDay => self.keep_day(),
+                Action::KeepDay => self.day.note(),
                 Action::NewDay { number } => new_day = Some(number),
                 // A full queue means that many are being looked for; the portal asks again.
                 Action::ResolveAddress(ip) => drop(self.wanted.try_send(ip)),
@@ -137,10 +138,6 @@ impl App {
     fn now(&mut self) -> Now {
         let now = self.clock.now();
         Now { calendar: self.local_time.calendar(&now), ..now }
-    }
-
-    fn keep_day(&self) {
-        self.day.send_replace(Some(self.agent.day().clone()));
     }
 
     fn publish(&mut self) {
@@ -173,6 +170,7 @@ impl App {
             Some((at, _why)) => self.clock.instant(at),
             None => Instant::now() + IDLE,
         };
+        let at = self.day.due().map_or(at, |due| due.min(at));
         tokio::time::sleep_until(at.into()).await;
     }
 }

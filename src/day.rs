@@ -5,14 +5,13 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::sleep;
 use tracing::{debug, warn};
 use welcome_core::Day;
 use welcome_core::day::{Here, Known};
@@ -21,7 +20,6 @@ use welcome_proto::{NetworkId, OfferId};
 
 use crate::clock::Clock;
 use crate::file::replace;
-use crate::tasks::Stop;
 
 /// A day that begins at this moment, with a salt of its own.
 #[must_use]
@@ -47,35 +45,55 @@ pub fn load(file: &Path, clock: Clock) -> Day {
     kept.and_then(|kept| kept.day(clock)).unwrap_or_else(|| new(None, clock.now().mono))
 }
 
-/// Keeps each change, some seconds after it at most.
+/// Hands the day on to be kept, some seconds after it has changed: a crowd that joins in one second is copied and written
+/// once.
+#[derive(Debug)]
+pub struct Later {
+    to: watch::Sender<Option<Day>>,
+    due: Option<Instant>,
+}
+
+impl Later {
+    /// To whom [`keep`] listens, and for it to hear.
+    #[must_use]
+    pub fn channel() -> (Self, watch::Receiver<Option<Day>>) {
+        let (to, days) = watch::channel(None);
+        (Self { to, due: None }, days)
+    }
+
+    /// The day has changed.
+    pub fn note(&mut self) {
+        self.due.get_or_insert_with(|| Instant::now() + PAUSE);
+    }
+
+    /// When to hand it on.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Hands it on, if it is time to, or `at_once`.
+    pub fn hand_on(&mut self, day: &Day, at_once: bool) {
+        if self.due.take_if(|due| at_once || *due <= Instant::now()).is_some() {
+            self.to.send_replace(Some(day.clone()));
+        }
+    }
+}
+
+/// Keeps what is handed on, until nobody hands on any more: the last one comes at the agent's end.
 ///
 /// # Errors
 /// Never; the signature is that of a task.
-pub async fn keep(
-    file: PathBuf,
-    clock: Clock,
-    mut days: watch::Receiver<Option<Day>>,
-    mut stop: Stop,
-) -> anyhow::Result<()> {
-    loop {
-        let is_over = tokio::select! {
-            changed = days.changed() => changed.is_err(),
-            () = stop.stopped() => true,
-        };
+pub async fn keep(file: PathBuf, clock: Clock, mut days: watch::Receiver<Option<Day>>) -> anyhow::Result<()> {
+    while days.changed().await.is_ok() {
         let day = days.borrow_and_update().clone();
         if let Some(day) = day
             && let Err(error) = write(&file, &Kept::of(&day, clock))
         {
             warn!(%error, file = %file.display(), "what is remembered of the day cannot be kept over a restart");
         }
-        if is_over {
-            return Ok(());
-        }
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            () = stop.stopped() => {}
-        }
     }
+    Ok(())
 }
 
 /// The file.
@@ -160,7 +178,7 @@ fn boot() -> String {
 
 /// A longer file is none of ours: 2048 stations, each with a few offers.
 const MAX_FILE: u64 = 4 << 20;
-/// A crowd that joins in one second is written once.
+/// From a change to its being kept.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Also the longest day in a time zone that changes is over after this many seconds.
 const DAY_AND_MORE: u64 = 26 * 3600;

@@ -217,8 +217,8 @@ pub async fn run(
     }
 
     let day_file = day::file(&config.status_socket);
-    let (keep_day, days) = watch::channel(None);
-    tasks.spawn("day", day::keep(day_file, clock, days, tasks.stop_signal()));
+    let (keep_day, days) = day::Later::channel();
+    tasks.spawn("day", day::keep(day_file, clock, days));
     let app = App {
         agent: Agent::default(),
         clock,
