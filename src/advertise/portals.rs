@@ -18,7 +18,7 @@ use crate::config::{Config, Tls};
 pub fn portals(config: &Config, server: Option<&str>, record: &Record) -> BTreeMap<NetworkId, String> {
     let by_router = config.tls.as_ref().map(own);
     let of_server = config.server.as_ref().filter(|s| s.url.is_tls());
-    let of_server = of_server.map(|s| format!("https://{}/", s.url.authority()));
+    let of_server = of_server.map(|s| format!("{}/", s.url));
     let mut portals = config.captive_portals.clone();
     for (id, network) in &config.rules.networks {
         let by_server = || {
@@ -40,8 +40,7 @@ pub fn portals(config: &Config, server: Option<&str>, record: &Record) -> BTreeM
 
 fn own(tls: &Tls) -> String {
     let port = tls.listen.first().map_or(443, |address| address.port());
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    format!("https://{}{port}{}", tls.name, lan::CAPTIVE)
+    format!("{}{}", Tls::base(&tls.name, port), lan::CAPTIVE)
 }
 
 #[cfg(test)]

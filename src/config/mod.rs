@@ -158,6 +158,14 @@ pub struct Server {
     pub allow_plain_http: bool,
 }
 
+impl Tls {
+    /// `https://NAME[:PORT]`, without the port if it is the scheme's own.
+    #[must_use]
+    pub fn base(name: &str, port: u16) -> String {
+        if port == 443 { format!("https://{name}") } else { format!("https://{name}:{port}") }
+    }
+}
+
 impl Config {
     /// Reads and checks a file. For [`DEFAULT_PATH`] [`OVERRIDE`] comes first.
     ///

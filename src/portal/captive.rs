@@ -1,64 +1,33 @@
-//! The captive portal API (RFC 8908): how a station stands, for its operating system.
+//! How a station stands, for its operating system (RFC 8908).
 //!
 //! Pure. A visit comes in, the document goes out. `bytes-remaining` is never there: no network of ours counts bytes.
 
-use serde::Serialize;
 use welcome_core::{Access, Instant, Mode, SessionView};
+use welcome_proto::captive::Captive;
 
-/// The media type.
-pub const MEDIA_TYPE: &str = "application/captive+json";
-
-/// `application/captive+json`; far below the 4096 characters that Android reads.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Captive {
-    /// Whether something of ours is in the way.
-    pub captive: bool,
-    /// The page that takes it away, or keeps it away for longer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_portal_url: Option<String>,
-    /// The page that says something about the place; a phone shows a notification that leads there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub venue_info_url: Option<String>,
-    /// Whether the time below can be made longer by the page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub can_extend_session: Option<bool>,
-    /// For how long nothing will be in the way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds_remaining: Option<u64>,
-}
-
-impl Captive {
-    /// For the visit behind an address. `base` is `https://NAME[:PORT]`; without a name of the router's own there are
-    /// no addresses to tell, since those of this document have to be https.
-    ///
-    /// Who is unknown is not captive, also where there is a gate: what holds a station is the same knowledge of it.
-    #[must_use]
-    pub fn of(visit: Option<&SessionView>, now: Instant, base: Option<&str>) -> Self {
-        let Some(visit) = visit.filter(|v| v.guest) else { return Self::default() };
-        let page = base.map(|base| format!("{base}/"));
-        if visit.access == Access::Held {
-            return Self { captive: true, user_portal_url: page, ..Self::default() };
-        }
-        let to_read = visit.mode >= Mode::Notify && !visit.declined && !visit.offers.is_empty();
-        let venue_info_url = page.clone().filter(|_| to_read);
-        match visit.until.and_then(|until| until.checked_sub(now)) {
-            None => Self { venue_info_url, ..Self::default() },
-            Some(left) => Self {
-                captive: false,
-                user_portal_url: page,
-                venue_info_url,
-                can_extend_session: Some(true),
-                seconds_remaining: Some(left.as_secs()),
-            },
-        }
-    }
-}
-
-/// Whether somebody who asks with this `Accept` is a browser that should see the page (RFC 8910, section 3).
+/// For the visit behind an address. `base` is `https://NAME[:PORT]`; without a name of the router's own there are
+/// no addresses to tell, since those of this document have to be https.
+///
+/// Who is unknown is not captive, also where there is a gate: what holds a station is the same knowledge of it.
 #[must_use]
-pub fn is_browser(accept: &str) -> bool {
-    accept.contains("text/html") && !accept.contains(MEDIA_TYPE)
+pub fn of(visit: Option<&SessionView>, now: Instant, base: Option<&str>) -> Captive {
+    let Some(visit) = visit.filter(|v| v.guest) else { return Captive::default() };
+    let page = base.map(|base| format!("{base}/"));
+    if visit.access == Access::Held {
+        return Captive { captive: true, user_portal_url: page, ..Captive::default() };
+    }
+    let to_read = visit.mode >= Mode::Notify && !visit.declined && !visit.offers.is_empty();
+    let venue_info_url = page.clone().filter(|_| to_read);
+    match visit.until.and_then(|until| until.checked_sub(now)) {
+        None => Captive { venue_info_url, ..Captive::default() },
+        Some(left) => Captive {
+            captive: false,
+            user_portal_url: page,
+            venue_info_url,
+            can_extend_session: Some(true),
+            seconds_remaining: Some(left.as_secs()),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +49,7 @@ mod tests {
     }
 
     fn json(visit: Option<&SessionView>) -> String {
-        serde_json::to_string(&Captive::of(visit, NOW, Some(BASE))).unwrap()
+        serde_json::to_string(&of(visit, NOW, Some(BASE))).unwrap()
     }
 
     #[test]
@@ -121,7 +90,7 @@ mod tests {
     #[test]
     fn a_router_without_a_name_tells_no_addresses() {
         let held = visit(|v| v.access = Access::Held);
-        let text = serde_json::to_string(&Captive::of(Some(&held), NOW, None)).unwrap();
+        let text = serde_json::to_string(&of(Some(&held), NOW, None)).unwrap();
         assert_eq!(text, r#"{"captive":true}"#);
     }
 
@@ -129,16 +98,7 @@ mod tests {
     fn the_longest_document_is_short() {
         let open = visit(|v| v.until = Some(Duration::MAX));
         let base = format!("https://{}:65535", "x".repeat(253));
-        let text = serde_json::to_string(&Captive::of(Some(&Arc::new(open)), NOW, Some(&base))).unwrap();
+        let text = serde_json::to_string(&of(Some(&Arc::new(open)), NOW, Some(&base))).unwrap();
         assert!(text.len() < 1024, "{}", text.len());
-    }
-
-    #[test]
-    fn a_browser_is_known_by_what_it_accepts() {
-        assert!(is_browser("text/html,application/xhtml+xml,*/*;q=0.8"));
-        for other in ["application/captive+json", "*/*", "", "application/json", "text/html, application/captive+json"]
-        {
-            assert!(!is_browser(other), "{other}");
-        }
     }
 }

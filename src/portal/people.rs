@@ -12,12 +12,12 @@ use tokio::time::{sleep, timeout};
 use welcome_core::{Access, Event, SessionView};
 use welcome_proto::Digest;
 use welcome_proto::lan::{self, ShownOffer};
+use welcome_proto::language::Preferred;
 
 use super::answer::{Body, Refusal, html, nothing, redirect, set, typed};
 use super::form;
 use super::page::{self, Card, Gate, Visit};
 use super::route::{Button, Router};
-use welcome_proto::language::Preferred;
 
 impl Router {
     /// The page of a guest. To open it counts; to look at its head, or to have it fetched in advance, does not.

@@ -18,21 +18,23 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 use welcome_core::{Event, SessionId, SessionView, View};
 use welcome_proto::Digest;
+use welcome_proto::captive::{MEDIA_TYPE, is_browser};
 use welcome_proto::lan::{self, LanNetwork, Shown, StationOffers, Welcome};
+use welcome_proto::language::Preferred;
 
 use super::Limits;
 use super::answer::{Body, JSON, Refusal, html, json, nothing, redirect, set};
 use super::asked::Asked;
-use super::captive::{self, Captive};
+use super::captive;
 use super::catch::SentOn;
 use super::page;
 use super::resume::Had;
 use super::stream::{EventStream, Reader, lan_offer};
 use super::words::Languages;
 use crate::clock::Clock;
+use crate::config::Tls;
 use crate::passes::Passes;
 use crate::tasks::Stop;
-use welcome_proto::language::Preferred;
 
 /// Gives the bytes of an image or a page, checked; may block.
 pub type Contents = Arc<dyn Fn(&Digest) -> Option<Bytes> + Send + Sync>;
@@ -130,8 +132,7 @@ pub struct Whereabouts {
 impl Whereabouts {
     /// `https://NAME[:PORT]`.
     pub(super) fn https(&self) -> Option<String> {
-        let (name, port) = self.tls.as_ref()?;
-        Some(if *port == 443 { format!("https://{name}") } else { format!("https://{name}:{port}") })
+        self.tls.as_ref().map(|(name, port)| Tls::base(name, *port))
     }
 }
 
@@ -215,7 +216,7 @@ impl Router {
         let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let preferred = wanted.map(Preferred::parse).unwrap_or_default();
         let visitor = match (self.visitor(caller.ip).await, target) {
-            // A person gets something to read, and the page tries again by itself.
+            // A person gets something to read, and a way to try again.
             (Err(_busy), Target::Page) => return Ok(self.busy(&preferred)),
             (visitor, _) => visitor?,
         };
@@ -264,11 +265,11 @@ impl Router {
     fn captive(&self, visit: Option<&SessionView>, headers: &HeaderMap) -> Response<Body> {
         let base = self.at.https();
         let accept = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()).unwrap_or_default();
-        let mut answer = if captive::is_browser(accept) {
+        let mut answer = if is_browser(accept) {
             redirect(StatusCode::FOUND, &base.map_or_else(|| lan::PAGE.to_owned(), |base| format!("{base}/")))
         } else {
-            let captive = Captive::of(visit, self.parts.clock.now().mono, base.as_deref());
-            json(StatusCode::OK, captive::MEDIA_TYPE, &captive)
+            let captive = captive::of(visit, self.parts.clock.now().mono, base.as_deref());
+            json(StatusCode::OK, MEDIA_TYPE, &captive)
         };
         set(&mut answer, header::VARY, "accept");
         set(&mut answer, header::CACHE_CONTROL, "private, no-store");

@@ -18,12 +18,12 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use welcome_core::{OfferView, SessionId, View};
 use welcome_proto::lan::{EVENT_BYE, EVENT_OFFER, LanOffer};
+use welcome_proto::language::Preferred;
 use welcome_proto::offer::Sender;
 use welcome_proto::{OfferId, sse};
 
 use super::resume::Had;
 use crate::tasks::Stop;
-use welcome_proto::language::Preferred;
 
 /// An offer as a station gets it.
 #[must_use]

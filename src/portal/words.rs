@@ -10,7 +10,6 @@ use std::path::Path;
 
 use tracing::{info, warn};
 use welcome_proto::Language;
-
 use welcome_proto::language::Preferred;
 
 /// Names the texts: `Word::Title` is `title` in the files.

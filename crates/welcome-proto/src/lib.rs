@@ -12,6 +12,7 @@
 //! | server → router | the same | [`offer::SayPush`] |
 //! | router → server | `/v1/routers/{router}/reports` | [`report::ReportBatch`] |
 //! | router → server | `/v1/content/{digest}` | bytes, named by an [`offer::File`] |
+//! | phone → router, server | `/welcome/v1/captive`, `/v1/captive/{router}/{network}` | [`captive::Captive`] |
 //! | client → server | `/v1/lookup/…` | [`lookup::BssidQuery`], [`lookup::Listing`] |
 //! | station → router | `/.well-known/welcome`, `/welcome/v1/…` | [`lan`] |
 //!
@@ -20,6 +21,7 @@
 //! know, and a member that is left out has the default its documentation names.
 
 pub mod announce;
+pub mod captive;
 pub mod enrol;
 pub mod ids;
 pub mod lan;

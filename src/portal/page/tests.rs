@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use welcome_proto::Digest;
+use welcome_proto::language::Preferred;
 use welcome_proto::offer::{File, FileKind, Image};
 
 use super::*;
 use crate::portal::words::Languages;
-use welcome_proto::language::Preferred;
 
 fn in_language(language: &str, visit: &Visit<'_>) -> String {
     let languages = Languages::built_in();

@@ -11,7 +11,7 @@ use http::header::{
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
+use welcome_proto::captive::{Captive, MEDIA_TYPE, is_browser};
 use welcome_proto::language::Preferred;
 use welcome_proto::offer::Content;
 use welcome_proto::{Language, NetworkId, RouterId};
@@ -33,13 +33,14 @@ pub(crate) async fn captive(
     let venue = format!("{}/v1/venue/{router}/{network}", base(&app, &headers)?);
     // What a person has to do with is a page, what a phone has to do with is the document.
     let common = [(VARY, "accept"), (CACHE_CONTROL, "private")];
-    if is_browser(&headers) {
+    let accepts: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
+    if is_browser(&accepts.join(",")) {
         return Ok((StatusCode::FOUND, common, [(LOCATION, venue)]).into_response());
     }
     let something = offers.iter().any(|row| is_in_force(row, unix_now()));
-    let answer = Captive { captive: false, venue_info_url: something.then_some(venue) };
+    let answer = Captive { venue_info_url: something.then_some(venue), ..Captive::default() };
     let body = serde_json::to_string(&answer).map_err(|_| StoreError::Unreadable("captive portal"))?;
-    Ok((common, [(CONTENT_TYPE, "application/captive+json")], body).into_response())
+    Ok((common, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response())
 }
 
 /// `GET /v1/venue/{router}/{network}`.
@@ -82,14 +83,6 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const MAX_AUTHORITY: usize = 253 + 6;
 
 /// RFC 8908 section 5.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Captive {
-    captive: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    venue_info_url: Option<String>,
-}
-
 #[derive(Template)]
 #[template(path = "venue.html")]
 struct Page<'a> {
@@ -136,12 +129,6 @@ const CHINESE: Words =
 fn is_in_force(row: &OfferRow, now: u64) -> bool {
     let when = &row.offer.when;
     when.from.is_none_or(|from| from <= now) && when.until.is_none_or(|until| now < until)
-}
-
-/// Browsers say that they want HTML; phones that ask the API do not, whatever else they say.
-fn is_browser(headers: &HeaderMap) -> bool {
-    let accepts = |what| headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).any(|v| v.contains(what));
-    accepts("text/html") && !accepts("application/captive+json")
 }
 
 /// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in the header
