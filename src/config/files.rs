@@ -8,12 +8,12 @@ use std::fs::File as Opened;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ring::digest::{SHA256, digest};
 use welcome_proto::Digest;
 use welcome_proto::offer::{File, FileKind, Image, MAX_FILE, Offer};
 
 use super::Problem;
 use super::offer::Wanted;
+use crate::file::sha256;
 
 /// Puts the files into the offers; returns where they are.
 ///
@@ -62,7 +62,5 @@ fn look(path: &Path) -> Result<File, String> {
     let length = u32::try_from(bytes.len()).ok().filter(|length| *length <= MAX_FILE);
     let length = length.ok_or_else(|| format!("is larger than {} KiB", MAX_FILE / 1024))?;
     let kind = FileKind::of(&bytes).ok_or("is no JPEG, PNG, WebP, GIF or HTML in UTF-8")?;
-    let mut sha256 = [0; 32];
-    sha256.copy_from_slice(digest(&SHA256, &bytes).as_ref());
-    Ok(File { digest: Digest(sha256), length, kind })
+    Ok(File { digest: sha256(&bytes), length, kind })
 }

@@ -9,10 +9,11 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use ring::digest::{SHA256, digest};
 use tracing::{debug, warn};
 use welcome_proto::Digest;
 use welcome_proto::offer::MAX_FILE;
+
+use crate::file::sha256;
 
 /// One directory of files.
 #[derive(Debug)]
@@ -153,13 +154,7 @@ pub fn choose(wanted: &[(Digest, u32)], limit: u64) -> (BTreeSet<Digest>, BTreeS
 pub fn read_whole(path: &Path, wanted: &Digest) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(u64::from(MAX_FILE) + 1).read_to_end(&mut bytes)?;
-    if is(&bytes, wanted) { Ok(bytes) } else { Err(io::Error::other("not what its digest says")) }
-}
-
-/// Whether these bytes have this digest.
-#[must_use]
-pub fn is(bytes: &[u8], wanted: &Digest) -> bool {
-    digest(&SHA256, bytes).as_ref() == wanted.0
+    if sha256(&bytes) == *wanted { Ok(bytes) } else { Err(io::Error::other("not what its digest says")) }
 }
 
 /// As [`crate::file::replace`] names what it has not finished.

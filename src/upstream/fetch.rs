@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::Request;
 use http::header::{HOST, USER_AGENT};
 use http_body_util::Full;
-use ring::digest::{SHA256, digest};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
@@ -21,6 +20,7 @@ use welcome_proto::Digest;
 use super::backoff::Backoff;
 use super::link::{Connection, Link, read_body};
 use super::session::AGENT;
+use crate::file::sha256;
 
 /// What is wanted from the server, and where it goes.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ async fn fetch(
     let bytes = read_body(answer.into_body(), deadline, length as usize)
         .await
         .context("more than it should be, or too slow")?;
-    if bytes.len() != length as usize || digest(&SHA256, &bytes).as_ref() != wanted.0 {
+    if bytes.len() != length as usize || sha256(&bytes) != *wanted {
         bail!("the server sent something else");
     }
     *connection = Some(open);

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::{Deserialize, Serialize};
@@ -19,7 +18,7 @@ use welcome_proto::enrol::EnrolReply;
 use welcome_proto::{RouterId, Secret};
 
 use super::trust::Trust;
-use crate::file::replace;
+use crate::file::{replace, sha256};
 
 /// Who this router is.
 #[derive(Debug)]
@@ -135,7 +134,7 @@ fn read_operator_key(text: &str) -> Option<[u8; 32]> {
 }
 
 fn hash(token: &Secret) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, token.reveal().as_bytes()))
+    URL_SAFE_NO_PAD.encode(sha256(token.reveal().as_bytes()).0)
 }
 
 const FILE: &str = "identity.json";

@@ -7,22 +7,21 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use welcome_core::Given;
-use welcome_proto::RouterId;
 use welcome_proto::signed::Signed;
+use welcome_proto::{Digest, RouterId};
 
-use crate::file::replace;
+use crate::file::{replace, sha256};
 
 /// The file.
 #[derive(Debug)]
 pub struct Kept {
     path: PathBuf,
     /// SHA-256 of what it holds, so that it is written only when that changes.
-    holds: Option<[u8; 32]>,
+    holds: Option<Digest>,
 }
 
 /// What it holds, before any of it is believed.
@@ -84,10 +83,6 @@ impl Kept {
             }
         }
     }
-}
-
-fn sha256(text: &[u8]) -> [u8; 32] {
-    digest(&SHA256, text).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 const FILE: &str = "offers.json";

@@ -10,7 +10,6 @@ use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGE
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
@@ -33,6 +32,7 @@ use super::stream::read_stream;
 use super::trust::Trust;
 use crate::clock::ServerTime;
 use crate::config::{Server, ServerUrl};
+use crate::file::sha256;
 
 /// The agent's side of the conversation.
 #[derive(Debug)]
@@ -386,8 +386,7 @@ fn body(value: &impl Serialize) -> anyhow::Result<Bytes> {
 }
 
 fn content_digest(body: &[u8]) -> String {
-    let sha256 = digest(&SHA256, body);
-    signature::content_digest(sha256.as_ref().try_into().expect("SHA-256 has 32 bytes"))
+    signature::content_digest(&sha256(body).0)
 }
 
 /// What phones are told to ask (RFC 8908), but for the network: only over https, which they insist on.
