@@ -9,10 +9,11 @@ use hwsim::PROGRAMS_DIR;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::access_point::AP;
+use crate::access_point::{AP, HOSTAPD_DIR};
 use crate::certificate::AUTHORITY_FILE;
 use crate::directory::URL;
 use crate::process::{Daemon, run};
+use crate::scene::LEASES;
 use crate::wait::until;
 
 /// For how long the agent sleeps when it is told to.
@@ -42,7 +43,7 @@ impl Agent {
     /// # Errors
     /// When it does not come up.
     pub(crate) fn run(config: &str) -> Result<Self> {
-        fs::write(CONFIG, format!("{MAIN}{config}")).context("write the agent's configuration")?;
+        fs::write(CONFIG, main_section() + config).context("write the agent's configuration")?;
         let program = format!("{PROGRAMS_DIR}/welcomed");
         let stall = STALL.as_secs().to_string();
         let words = [&program, "run", "--config", CONFIG, "--log", "stderr", "--debug-stall", &stall];
@@ -92,6 +93,23 @@ impl Agent {
     }
 }
 
+/// The section `main`, the same in every story.
+fn main_section() -> String {
+    format!(
+        "config welcomed 'main'
+\toption enabled '1'
+\toption log_level 'debug'
+\toption hostapd_dir '{HOSTAPD_DIR}'
+\toption leases '{LEASES}'
+\toption status_socket '{STATUS_SOCKET}'
+\toption state_dir '/tmp/welcomed'
+\toption cache_dir '/tmp/welcomed/content'
+\toption clock 'system'
+
+"
+    )
+}
+
 fn render(shared: &Shared<'_>, enrolment_token: &str) -> String {
     let Shared { network, key } = shared;
     format!(
@@ -113,16 +131,3 @@ config network '{network}'
 
 const CONFIG: &str = "/tmp/welcomed.uci";
 const STATUS_SOCKET: &str = "/run/welcomed/status.sock";
-
-/// The section `main`, the same in every story: where hostapd and dnsmasq are in this machine, and [`STATUS_SOCKET`].
-const MAIN: &str = "config welcomed 'main'
-\toption enabled '1'
-\toption log_level 'debug'
-\toption hostapd_dir '/run/hostapd'
-\toption leases '/tmp/dhcp.leases'
-\toption status_socket '/run/welcomed/status.sock'
-\toption state_dir '/tmp/welcomed'
-\toption cache_dir '/tmp/welcomed/content'
-\toption clock 'system'
-
-";

@@ -133,6 +133,6 @@ fn await_offer(agent: &Agent) -> Result<()> {
 }
 
 const BRIDGE: &str = "br-lan";
-const LEASES: &str = "/tmp/dhcp.leases";
+pub(crate) const LEASES: &str = "/tmp/dhcp.leases";
 const OFFER: &str = "apple-cake";
 const TEXT: &str = "The first coffee is on us. Ask for the apple cake.";
