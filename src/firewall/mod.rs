@@ -62,7 +62,7 @@ pub struct Timing {
     pub life: Duration,
     /// Between renewals, and before another try.
     pub renew: Duration,
-    /// Between two scripts: nft takes some 50 ms of a small router's processor.
+    /// Between two scripts: each is a program to start, which took 50 to 180 ms on the lab's emulated processor.
     pub gap: Duration,
     /// For which a pass holds.
     pub pass: Duration,
