@@ -4,7 +4,7 @@
 //! show, announces and reports for the server, questions for the address watcher. Never waits for any of them, so that
 //! nothing can wait in a circle.
 
-use std::collections::BTreeSet;
+use sorted::SortedSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,7 +95,7 @@ impl App {
             // Its own event was lost, or it came while hostapd was away from us.
             (Event::Stations { present, .. }, Some(at)) => {
                 let view = self.view.borrow();
-                let known: BTreeSet<_> = view.sessions.values().map(|s| s.mac).collect();
+                let known: SortedSet<_> = view.sessions.values().map(|s| s.mac).collect();
                 let found = present.iter().map(|p| p.mac).filter(|mac| !known.contains(mac));
                 joins.extend(found.map(|mac| (mac, at)));
             }

@@ -204,7 +204,7 @@ mod tests {
 
         let again = load(&file, Clock::new());
         assert_eq!((again.number, again.salt), (day.number, day.salt));
-        let (hash, known) = again.stations.first_key_value().unwrap();
+        let (hash, known) = again.stations.iter().next().unwrap();
         assert_eq!(*hash, day.hash(welcome_proto::Mac([2, 0, 0, 0, 0, 1])));
         let here = known.networks[&"cafe".parse().unwrap()];
         assert!(here.declined && here.released.unwrap() > Duration::from_secs(3590), "{here:?}");

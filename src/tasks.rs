@@ -4,7 +4,7 @@
 //! with its name, and the agent stops: a panic in a task does not end the process by itself. Never restarts a task;
 //! procd restarts the whole.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 #[derive(Debug)]
 pub struct Tasks {
     set: JoinSet<anyhow::Result<()>>,
-    names: BTreeMap<Id, &'static str>,
+    names: SortedMap<Id, &'static str>,
     stop: watch::Sender<bool>,
 }
 
@@ -24,7 +24,7 @@ impl Tasks {
     /// None yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { set: JoinSet::new(), names: BTreeMap::new(), stop: watch::Sender::new(false) }
+        Self { set: JoinSet::new(), names: SortedMap::new(), stop: watch::Sender::new(false) }
     }
 
     /// What a task waits for to know that it should end.

@@ -13,7 +13,7 @@ pub mod record;
 mod tests;
 pub mod uci;
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub struct Advertiser {
     pub timing: Timing,
     kept: Kept,
     trouble: Option<Trouble>,
-    foreign: BTreeSet<Foreign>,
+    foreign: SortedSet<Foreign>,
 }
 
 /// How long things take.
@@ -102,7 +102,7 @@ pub fn withdraw(socket: &Path, state_dir: &Path) -> anyhow::Result<String> {
             bail!("nobody answers at {}", socket.display());
         }
         let nothing =
-            |sections: &[Section], kept: &Kept| plan::plan(sections, &BTreeMap::new(), &kept.interfaces, false);
+            |sections: &[Section], kept: &Kept| plan::plan(sections, &SortedMap::new(), &kept.interfaces, false);
         Ok(carry_out(&bus, state_dir, &mut kept, nothing).await?)
     };
     let taken = runtime.block_on(async {
@@ -119,7 +119,7 @@ impl Advertiser {
     /// One that has not begun.
     #[must_use]
     pub fn new(config: watch::Receiver<Arc<Config>>, server: watch::Receiver<Option<String>>, bus: Client) -> Self {
-        let (kept, foreign) = (Kept::default(), BTreeSet::new());
+        let (kept, foreign) = (Kept::default(), SortedSet::new());
         Self { config, server, bus, odhcpd: ODHCPD.into(), timing: Timing::default(), kept, trouble: None, foreign }
     }
 
@@ -168,7 +168,7 @@ impl Advertiser {
     }
 
     /// Makes it as it should be. Whether all radios are up, so that it stays so.
-    async fn pass(&mut self, state_dir: &Path, portals: &BTreeMap<NetworkId, String>) -> Result<bool, Setback> {
+    async fn pass(&mut self, state_dir: &Path, portals: &SortedMap<NetworkId, String>) -> Result<bool, Setback> {
         let odhcpd = !portals.is_empty() && knows_captive_portal(&self.odhcpd);
         // To take everything away it does not matter where the networks are.
         let wireless = if portals.is_empty() { Wireless::default() } else { self.wireless().await? };
@@ -310,7 +310,7 @@ fn is_about_us(change: &Blobmsg) -> bool {
 }
 
 /// The logical interfaces of each network's access points, which are those that the core takes for the network's.
-fn interfaces(config: &Config, wireless: &Wireless) -> BTreeMap<NetworkId, BTreeSet<String>> {
+fn interfaces(config: &Config, wireless: &Wireless) -> SortedMap<NetworkId, SortedSet<String>> {
     let named = |i: &netifd::Interface| {
         let section = i.section.clone();
         (i.ifname.clone(), welcome_core::Wireless { section, key: None })
@@ -346,7 +346,7 @@ async fn carry_out(
             dhcp.edit(edit).await?;
         }
         dhcp.commit().await?;
-        info!(interfaces = ?plan.record.keys(), "the DHCP servers announce another captive portal");
+        info!(interfaces = ?plan.record.keys().collect::<Vec<_>>(), "the DHCP servers announce another captive portal");
     }
     keep(state_dir, kept, Kept { interfaces: plan.record.clone(), pending: false })?;
     Ok(plan)

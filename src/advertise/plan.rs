@@ -5,7 +5,7 @@
 //! that the agent did not make: who announces a portal of their own is left alone, on the whole interface, since clients
 //! that are told of two do not know which to believe.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 
 use serde::{Deserialize, Serialize};
 use welcome_proto::NetworkId;
@@ -16,7 +16,7 @@ pub struct Section {
     /// Its name; if it has none, `cfgXXXXXX` by its place in the file.
     pub name: String,
     /// Its options.
-    pub options: BTreeMap<String, Value>,
+    pub options: SortedMap<String, Value>,
 }
 
 /// The value of an option.
@@ -38,7 +38,7 @@ pub struct Wish {
 }
 
 /// What the agent put where, by logical interface.
-pub type Record = BTreeMap<String, Entry>;
+pub type Record = SortedMap<String, Entry>;
 
 /// What the agent put into the section of one interface. Several URIs in one option: an exchange that may or may not
 /// have been carried out.
@@ -47,11 +47,11 @@ pub struct Entry {
     /// For which network.
     pub network: NetworkId,
     /// In `dhcp_option`, as `114,URI`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub dhcp_option: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "SortedSet::is_empty")]
+    pub dhcp_option: SortedSet<String>,
     /// In `captive_portal_uri`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub captive_portal_uri: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "SortedSet::is_empty")]
+    pub captive_portal_uri: SortedSet<String>,
 }
 
 /// What to do.
@@ -62,7 +62,7 @@ pub struct Plan {
     /// What the agent has there afterwards.
     pub record: Record,
     /// What stands in the way.
-    pub foreign: BTreeSet<Foreign>,
+    pub foreign: SortedSet<Foreign>,
 }
 
 /// One change of one option.
@@ -99,12 +99,12 @@ const DHCP_OPTION_FORCE: &str = "dhcp_option_force";
 /// goes off and on again would wear that out. Until all radios are `settled` every network does.
 #[must_use]
 pub fn wishes(
-    portals: &BTreeMap<NetworkId, String>,
-    interfaces: &BTreeMap<NetworkId, BTreeSet<String>>,
+    portals: &SortedMap<NetworkId, String>,
+    interfaces: &SortedMap<NetworkId, SortedSet<String>>,
     settled: bool,
     record: &Record,
-) -> BTreeMap<String, Wish> {
-    let mut wishes = BTreeMap::new();
+) -> SortedMap<String, Wish> {
+    let mut wishes = SortedMap::new();
     for (network, uri) in portals {
         let on = interfaces.get(network).filter(|on| !on.is_empty());
         let keeps = |entry: &Entry| entry.network == *network && (on.is_none() || !settled);
@@ -120,9 +120,9 @@ pub fn wishes(
 
 /// What leads from the sections as they are to the wishes. `odhcpd` says whether [`CAPTIVE_PORTAL_URI`] has a reader.
 #[must_use]
-pub fn plan(sections: &[Section], wishes: &BTreeMap<String, Wish>, record: &Record, odhcpd: bool) -> Plan {
+pub fn plan(sections: &[Section], wishes: &SortedMap<String, Wish>, record: &Record, odhcpd: bool) -> Plan {
     let mut plan = Plan::default();
-    for interface in wishes.keys().chain(record.keys()).collect::<BTreeSet<_>>() {
+    for interface in wishes.keys().chain(record.keys()).collect::<SortedSet<_>>() {
         let here: Vec<_> = sections.iter().filter(|s| s.interface() == Some(interface)).collect();
         let (wish, ours) = (wishes.get(interface), record.get(interface));
         let foreign: Vec<_> = here.iter().flat_map(|s| foreign(s, interface, ours)).collect();

@@ -4,7 +4,7 @@
 //! for routers that have none. The server cannot see which station asks, so that it never speaks for a gate: to be told
 //! that nothing is closed, and then to find it closed, is worse than to be told nothing.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 
 use welcome_core::Mode;
 use welcome_proto::{NetworkId, lan};
@@ -15,7 +15,7 @@ use crate::config::{Config, Tls};
 /// By network. `server` is where the server answers for this router, if that is known by now; until it is, what was
 /// announced of it stays.
 #[must_use]
-pub fn portals(config: &Config, server: Option<&str>, record: &Record) -> BTreeMap<NetworkId, String> {
+pub fn portals(config: &Config, server: Option<&str>, record: &Record) -> SortedMap<NetworkId, String> {
     let by_router = config.tls.as_ref().map(own);
     let of_server = config.server.as_ref().filter(|s| s.url.is_tls());
     let of_server = of_server.map(|s| format!("{}/", s.url));

@@ -2,7 +2,7 @@
 //!
 //! Pure. A secret never stands in a problem.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -146,10 +146,10 @@ fn read_main(main: Option<&Section>, zone: &Zone, problems: &mut Vec<Problem>) -
         trusts_clock: main.one("clock", "ntp or system", clock).unwrap_or(false),
         server: None,
         rules: Rules::default(),
-        passphrases: BTreeMap::new(),
-        captive_portals: BTreeMap::new(),
-        allow: BTreeMap::new(),
-        files: BTreeMap::new(),
+        passphrases: SortedMap::new(),
+        captive_portals: SortedMap::new(),
+        allow: SortedMap::new(),
+        files: SortedMap::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: which files are wanted where. Out: the offers with their files named by digest, and where each digest is. The
 //! bytes are not kept; whoever shows a file reads it again and holds it to its digest.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fs::File as Opened;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ use crate::file::sha256;
 ///
 /// # Errors
 /// With every file that cannot be used.
-pub fn read(offers: &mut [Offer], wanted: Vec<Wanted>) -> Result<BTreeMap<Digest, PathBuf>, Vec<Problem>> {
-    let mut files = BTreeMap::new();
+pub fn read(offers: &mut [Offer], wanted: Vec<Wanted>) -> Result<SortedMap<Digest, PathBuf>, Vec<Problem>> {
+    let mut files = SortedMap::new();
     let mut problems = Vec::new();
     for Wanted { path, offer, language, alt, line, at } in wanted {
         let read = look(&path).and_then(|file| match (file.kind.is_image(), alt.is_some()) {

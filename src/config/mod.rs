@@ -13,7 +13,7 @@ pub mod reader;
 mod tests;
 pub mod uci;
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fmt;
 use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -111,13 +111,13 @@ pub struct Config {
     /// What decisions need.
     pub rules: Rules,
     /// The guests' passphrases of the networks where hostapd is to take them beside the network's own.
-    pub passphrases: BTreeMap<NetworkId, Vec<Secret>>,
+    pub passphrases: SortedMap<NetworkId, Vec<Secret>>,
     /// The captive portal API of each network whose guests are told of one by DHCP (RFC 8910).
-    pub captive_portals: BTreeMap<NetworkId, String>,
+    pub captive_portals: SortedMap<NetworkId, String>,
     /// What stations may reach while a gate holds them.
-    pub allow: BTreeMap<NetworkId, Vec<IpNet>>,
+    pub allow: SortedMap<NetworkId, Vec<IpNet>>,
     /// The images and pages of the router's own offers.
-    pub files: BTreeMap<Digest, PathBuf>,
+    pub files: SortedMap<Digest, PathBuf>,
 }
 
 /// The router's own name and certificate.

@@ -2,7 +2,7 @@
 //!
 //! Pure; part of [`super::check`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ pub fn read(raw: &Raw, config: &mut Config, problems: &mut Vec<Problem>) {
 /// Which network has which interface and section.
 #[derive(Default)]
 struct Owners {
-    interfaces: BTreeMap<String, String>,
-    sections: BTreeMap<String, String>,
+    interfaces: SortedMap<String, String>,
+    sections: SortedMap<String, String>,
 }
 
 fn read_network(network: &mut Reader<'_>, owners: &mut Owners) -> NetworkRules {
@@ -123,8 +123,8 @@ fn no_other_has(
     network: &mut Reader<'_>,
     option: &str,
     names: Vec<(usize, String)>,
-    owners: &mut BTreeMap<String, String>,
-) -> BTreeSet<String> {
+    owners: &mut SortedMap<String, String>,
+) -> SortedSet<String> {
     for (line, name) in &names {
         let other = owners.entry(name.clone()).or_insert_with(|| network.label.clone());
         if *other != network.label {
@@ -172,7 +172,7 @@ fn read_credential(network: &mut Reader<'_>) -> CredentialRule {
         Some(Kind::Bss) => CredentialRule::Bss,
         Some(Kind::Passphrase) => key([KEY_SHARED.to_owned()].into(), [KEY_OWNER.to_owned()].into()),
         None | Some(Kind::KeyId) => {
-            let shared_ids: BTreeSet<_> = shared.into_iter().map(|(_, id)| id).collect();
+            let shared_ids: SortedSet<_> = shared.into_iter().map(|(_, id)| id).collect();
             for (line, id) in &owner {
                 if shared_ids.contains(id) {
                     let what = format!("{id:?} is a shared_keyid as well; a key is either shared or the owner's");

@@ -2,7 +2,7 @@
 //!
 //! Images and pages are files; which ones are wanted where comes out beside the offers, and [`super::files`] reads them.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::path::PathBuf;
 
 use welcome_core::NetworkRules;
@@ -48,7 +48,7 @@ pub struct Wanted {
 /// Reads all sections of type `offer` and `translation`.
 pub fn read(
     raw: &Raw,
-    networks: &BTreeMap<NetworkId, NetworkRules>,
+    networks: &SortedMap<NetworkId, NetworkRules>,
     zone: &Zone,
     problems: &mut Vec<Problem>,
 ) -> Offers {
@@ -80,7 +80,7 @@ pub fn read(
 fn read_offer(
     offer: &mut Reader<'_>,
     id: OfferId,
-    networks: &BTreeMap<NetworkId, NetworkRules>,
+    networks: &SortedMap<NetworkId, NetworkRules>,
     zone: &Zone,
 ) -> (Offer, Vec<Wanted>) {
     let on = read_networks(offer, networks);
@@ -116,7 +116,7 @@ fn hold_to_limits(reader: &mut Reader<'_>, made: &Offer) {
     }
 }
 
-fn read_networks(offer: &mut Reader<'_>, networks: &BTreeMap<NetworkId, NetworkRules>) -> Vec<NetworkId> {
+fn read_networks(offer: &mut Reader<'_>, networks: &SortedMap<NetworkId, NetworkRules>) -> Vec<NetworkId> {
     let mut on = Vec::new();
     for (line, network) in offer.list("network", "the name of a network section", parse::<NetworkId>) {
         if !networks.contains_key(&network) {

@@ -1,6 +1,6 @@
 //! Whole configurations: what is understood, and what is said about what is not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -48,7 +48,7 @@ fn the_shipped_file_shows_every_option_and_its_default() {
     let config = read(&text).unwrap();
     let raw = uci::parse(text.as_bytes()).unwrap();
     for (kind, options) in KNOWN {
-        let shown: BTreeSet<_> = raw
+        let shown: SortedSet<_> = raw
             .sections
             .iter()
             .filter(|s| s.kind == kind)
@@ -58,7 +58,7 @@ fn the_shipped_file_shows_every_option_and_its_default() {
     }
     let default = read("").unwrap();
     let Config { rules, server, .. } = config.clone();
-    let (passphrases, captive_portals) = (BTreeMap::new(), BTreeMap::new());
+    let (passphrases, captive_portals) = (SortedMap::new(), SortedMap::new());
     assert_eq!((config.passphrases.len(), config.captive_portals.len()), (1, 1));
     assert_eq!((config.tls.is_some(), config.zone != Zone::default()), (true, true));
     assert_eq!(config.allow.values().map(Vec::len).sum::<usize>(), 1);
@@ -70,7 +70,7 @@ fn the_shipped_file_shows_every_option_and_its_default() {
         captive_portals,
         tls: None,
         zone: Zone::default(),
-        allow: BTreeMap::new(),
+        allow: SortedMap::new(),
         ..config
     };
     assert_eq!(nothing, default);

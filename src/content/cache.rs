@@ -4,7 +4,7 @@
 //! the one that was used longest ago goes first. The order of use is kept in memory, since writing it down would wear the
 //! flash; after a start it is the order in which the files came.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::file::sha256;
 pub struct Cache {
     dir: PathBuf,
     limit: u64,
-    entries: BTreeMap<Digest, Entry>,
+    entries: SortedMap<Digest, Entry>,
     uses: u64,
 }
 
@@ -36,7 +36,7 @@ impl Cache {
     /// empty one; the first write will say why.
     #[must_use]
     pub fn open(dir: &Path, limit: u64) -> Self {
-        let mut cache = Self { dir: dir.to_owned(), limit, entries: BTreeMap::new(), uses: 0 };
+        let mut cache = Self { dir: dir.to_owned(), limit, entries: SortedMap::new(), uses: 0 };
         let mut found = Vec::new();
         for item in fs::read_dir(dir).into_iter().flatten().flatten() {
             let (path, name) = (item.path(), item.file_name());
@@ -90,7 +90,7 @@ impl Cache {
     }
 
     /// Makes room for `length` more bytes without touching what is `chosen`; whether there is room.
-    pub fn make_room(&mut self, length: u64, chosen: &BTreeSet<Digest>) -> bool {
+    pub fn make_room(&mut self, length: u64, chosen: &SortedSet<Digest>) -> bool {
         let mut total = self.total();
         while total + length > self.limit {
             let others = self.entries.iter().filter(|(d, _)| !chosen.contains(d));
@@ -130,8 +130,8 @@ impl Cache {
 
 /// Which of the wanted files to keep, given best first, so that all of them fit together; and which do not fit.
 #[must_use]
-pub fn choose(wanted: &[(Digest, u32)], limit: u64) -> (BTreeSet<Digest>, BTreeSet<Digest>) {
-    let (mut chosen, mut left_out, mut total) = (BTreeSet::new(), BTreeSet::new(), 0);
+pub fn choose(wanted: &[(Digest, u32)], limit: u64) -> (SortedSet<Digest>, SortedSet<Digest>) {
+    let (mut chosen, mut left_out, mut total) = (SortedSet::new(), SortedSet::new(), 0);
     for (digest, length) in wanted {
         if chosen.contains(digest) {
             continue;

@@ -8,7 +8,7 @@ pub mod cache;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,32 +51,32 @@ pub struct Ends {
 struct Shared {
     state: Mutex<State>,
     missing: watch::Sender<Files>,
-    contents: watch::Sender<BTreeSet<Digest>>,
+    contents: watch::Sender<SortedSet<Digest>>,
 }
 
 #[derive(Debug)]
 struct State {
     cache: Cache,
     /// The router's own; nothing of them is ever written.
-    own: BTreeMap<Digest, PathBuf>,
+    own: SortedMap<Digest, PathBuf>,
     wanted: Files,
-    chosen: BTreeSet<Digest>,
-    left_out: BTreeSet<Digest>,
+    chosen: SortedSet<Digest>,
+    left_out: SortedSet<Digest>,
     /// Could not be written; not tried again before something else is wanted.
-    set_aside: BTreeSet<Digest>,
+    set_aside: SortedSet<Digest>,
 }
 
 impl Store {
     /// With the router's `own` files, and a cache of at most `limit` bytes in `dir`.
     #[must_use]
-    pub fn open(dir: &Path, limit: u64, own: BTreeMap<Digest, PathBuf>) -> Self {
+    pub fn open(dir: &Path, limit: u64, own: SortedMap<Digest, PathBuf>) -> Self {
         let state = State {
             cache: Cache::open(dir, limit),
             own,
             wanted: Files::new(),
-            chosen: BTreeSet::new(),
-            left_out: BTreeSet::new(),
-            set_aside: BTreeSet::new(),
+            chosen: SortedSet::new(),
+            left_out: SortedSet::new(),
+            set_aside: SortedSet::new(),
         };
         let shared =
             Shared { state: Mutex::new(state), missing: watch::Sender::default(), contents: watch::Sender::default() };
@@ -112,7 +112,7 @@ impl Store {
 
     /// What is here, always the latest.
     #[must_use]
-    pub fn contents(&self) -> watch::Receiver<BTreeSet<Digest>> {
+    pub fn contents(&self) -> watch::Receiver<SortedSet<Digest>> {
         self.shared.contents.subscribe()
     }
 
@@ -170,12 +170,12 @@ impl Store {
         // Also if the limit is another than when these were kept.
         let _has_room = state.cache.make_room(0, &chosen);
         (state.wanted, state.chosen, state.left_out) = (files, chosen, left_out);
-        state.set_aside.clear();
+        state.set_aside = SortedSet::new();
         self.publish(&state);
     }
 
     /// These are the router's own files from here on.
-    pub fn own(&self, files: BTreeMap<Digest, PathBuf>) {
+    pub fn own(&self, files: SortedMap<Digest, PathBuf>) {
         let mut state = self.state();
         state.own = files;
         let wanted = std::mem::take(&mut state.wanted);
@@ -224,10 +224,10 @@ impl Store {
 
     /// Tells what is here and what is missing, if that is another than before.
     fn publish(&self, state: &State) {
-        let here: BTreeSet<Digest> = state.cache.digests().chain(state.own.keys()).copied().collect();
+        let here: SortedSet<Digest> = state.cache.digests().chain(state.own.keys()).copied().collect();
         let is_missing = |d: &Digest| state.chosen.contains(d) && !here.contains(d) && !state.set_aside.contains(d);
         let mut missing: Files = state.wanted.iter().filter(|(d, _)| is_missing(d)).copied().collect();
-        let mut seen = BTreeSet::new();
+        let mut seen = SortedSet::new();
         missing.retain(|(d, _)| seen.insert(*d));
         let replace_if_other = |old: &mut _, new| {
             *old != new && {

@@ -16,7 +16,7 @@ pub mod render;
 mod tests;
 pub mod wanted;
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ struct Keeper {
     /// No script before.
     rested: Instant,
     /// Since when.
-    passes: BTreeMap<(Mac, IpAddr), Instant>,
+    passes: SortedMap<(Mac, IpAddr), Instant>,
     /// What was said of the last failure.
     trouble: watch::Sender<Option<String>>,
 }
@@ -137,7 +137,7 @@ impl Keeper {
     fn new(nft: Nft, trouble: watch::Sender<Option<String>>, timing: Timing) -> Self {
         let now = Instant::now();
         // A former agent may have been killed and have left its table behind.
-        Self { nft, timing, table: Table::Unknown(None), due: now, rested: now, passes: BTreeMap::new(), trouble }
+        Self { nft, timing, table: Table::Unknown(None), due: now, rested: now, passes: SortedMap::new(), trouble }
     }
 
     async fn follow(&mut self, news: &mut News) {

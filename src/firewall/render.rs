@@ -22,7 +22,7 @@
 //! - What stations send to the router itself is not looked at, and neither is what one sends to another through the
 //!   bridge (that is `isolate` of the `wifi-iface`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -85,7 +85,7 @@ struct Set {
     name: String,
     of: &'static str,
     life: Option<Duration>,
-    elements: BTreeSet<String>,
+    elements: SortedSet<String>,
 }
 
 impl Set {
@@ -110,9 +110,9 @@ impl Set {
 }
 
 fn sets(wanted: &Wanted, life: Duration) -> Vec<Set> {
-    let mut sets = BTreeMap::new();
+    let mut sets = SortedMap::new();
     for (id, network) in &wanted.networks {
-        let set = |kind, life| Set { name: format!("{kind}_{id}"), of: "ether_addr", life, elements: BTreeSet::new() };
+        let set = |kind, life| Set { name: format!("{kind}_{id}"), of: "ether_addr", life, elements: SortedSet::new() };
         let Network { fails_open, .. } = network;
         sets.insert(id, [set("caught", Some(life)), set("held", fails_open.then_some(life))]);
     }
@@ -191,7 +191,7 @@ mod tests {
             catch_port: 8911,
             networks: networks.iter().map(|(name, network)| (id(name), network.clone())).collect(),
             stations: stations.iter().map(|(last, network, hold)| (mac(*last), (id(network), *hold))).collect(),
-            passes: BTreeSet::new(),
+            passes: SortedSet::new(),
         }
     }
 
@@ -251,7 +251,7 @@ mod tests {
 
     /// The elements of each set, as nft would have them.
     #[derive(Debug, Default, PartialEq)]
-    struct Model(BTreeMap<String, BTreeSet<String>>);
+    struct Model(SortedMap<String, SortedSet<String>>);
 
     impl Model {
         fn read(script: &str) -> Self {
@@ -259,7 +259,7 @@ mod tests {
             for line in script.lines().map(str::trim) {
                 if let Some(rest) = line.strip_prefix("set ") {
                     set = rest.trim_end_matches(" {").to_owned();
-                    model.0.insert(set.clone(), BTreeSet::new());
+                    model.0.insert(set.clone(), SortedSet::new());
                 } else if let Some(rest) = line.strip_prefix("elements = ") {
                     model.0.get_mut(&set).unwrap().extend(elements(rest));
                 }

@@ -3,7 +3,7 @@
 //! In: the picture, the configuration, whether there is an uplink. Out: [`Wanted`]. Pure; decides nothing but what
 //! follows from there being no uplink.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -16,11 +16,11 @@ pub struct Wanted {
     /// Where caught HTTP goes, on the router itself.
     pub catch_port: u16,
     /// The networks whose stations may be caught or held.
-    pub networks: BTreeMap<NetworkId, Network>,
+    pub networks: SortedMap<NetworkId, Network>,
     /// Whoever is in nobody's way stands not here. Each is on one of `networks`.
-    pub stations: BTreeMap<Mac, (NetworkId, Hold)>,
+    pub stations: SortedMap<Mac, (NetworkId, Hold)>,
     /// Destinations to which a caught station's HTTP goes all the same.
-    pub passes: BTreeSet<(Mac, IpAddr)>,
+    pub passes: SortedSet<(Mac, IpAddr)>,
 }
 
 /// One network.
@@ -47,19 +47,19 @@ impl Wanted {
     pub fn new(
         view: &View,
         rules: &Rules,
-        allow: &BTreeMap<NetworkId, Vec<IpNet>>,
+        allow: &SortedMap<NetworkId, Vec<IpNet>>,
         uplink: bool,
         catch_port: u16,
     ) -> Self {
         let networks = rules.networks.iter().filter(|(_, n)| n.mode >= Mode::Splash);
-        let networks: BTreeMap<_, _> = networks
+        let networks: SortedMap<_, _> = networks
             .map(|(id, n)| {
                 // Prefixes within others would be refused.
                 let allow = allow.get(id).map(IpNet::aggregate).unwrap_or_default();
                 (id.clone(), Network { allow, fails_open: n.gate.fails_open })
             })
             .collect();
-        let mut stations = BTreeMap::new();
+        let mut stations = SortedMap::new();
         for session in view.sessions.values().filter(|s| networks.contains_key(&s.network)) {
             let Some(hold) = hold(session, uplink) else { continue };
             let new = (session.network.clone(), hold);
@@ -69,7 +69,7 @@ impl Wanted {
                 *known = new;
             }
         }
-        Self { catch_port, networks, stations, passes: BTreeSet::new() }
+        Self { catch_port, networks, stations, passes: SortedSet::new() }
     }
 
     /// Whether no network has such a mode: then there is no table.
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn stations(view: &View, uplink: bool) -> Vec<(u8, String, Hold)> {
-        let wanted = Wanted::new(view, &rules(), &BTreeMap::new(), uplink, 8911);
+        let wanted = Wanted::new(view, &rules(), &SortedMap::new(), uplink, 8911);
         wanted.stations.into_iter().map(|(mac, (network, hold))| (mac.0[5], network.to_string(), hold)).collect()
     }
 
@@ -150,6 +150,7 @@ mod tests {
         sessions.nth(1).unwrap().access = Access::Held;
         sessions.nth(1).unwrap().guest = false;
         sessions.next().unwrap().on_air = false;
+        drop(sessions);
         assert_eq!(stations(&view, false), expected([(1, "splash", Hold::Catch), (2, "gate", Hold::Held)]));
     }
 
@@ -161,6 +162,7 @@ mod tests {
             let mut sessions = view.sessions.values_mut().map(Arc::make_mut);
             let first = sessions.next().unwrap().mac;
             sessions.next().unwrap().mac = first;
+            drop(sessions);
             let network = if accesses[0] == Access::Held { "splash" } else { "gate" };
             assert_eq!(stations(&view, true), expected([(1, network, Hold::Held)]));
         }
@@ -169,11 +171,11 @@ mod tests {
     #[test]
     fn prefixes_within_others_are_merged() {
         let nets = ["192.0.2.0/24", "192.0.2.7/32", "192.0.3.0/24", "2001:db8::/32", "2001:db8:1::/48"];
-        let allow = BTreeMap::from([(id("gate"), nets.map(|net| net.parse().unwrap()).into())]);
+        let allow = SortedMap::from([(id("gate"), nets.map(|net| net.parse().unwrap()).into())]);
         let wanted = Wanted::new(&View::default(), &rules(), &allow, true, 8911);
         let merged = ["192.0.2.0/23", "2001:db8::/32"].map(|net| net.parse().unwrap());
         let network = |allow: &[IpNet], fails_open| Network { allow: allow.into(), fails_open };
         let expected = [(id("gate"), network(&merged, false)), (id("splash"), network(&[], true))];
-        assert_eq!(wanted.networks, BTreeMap::from(expected));
+        assert_eq!(wanted.networks, SortedMap::from(expected));
     }
 }

@@ -1,6 +1,6 @@
 //! When each unknown address was looked for, so that nobody makes the core look again and again. Pure, and bounded.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tracing::warn;
 /// Addresses that are being looked for, or were in vain.
 #[derive(Debug, Default)]
 pub struct Asked {
-    at: BTreeMap<IpAddr, Instant>,
+    at: SortedMap<IpAddr, Instant>,
     /// Whether the log was told that there are too many.
     is_full: bool,
 }

@@ -3,7 +3,7 @@
 //! Pure. A request, how its station stands, and whether there is a way to the Internet come in; what to answer goes
 //! out. A request is never answered in another host's name but with the success that its system would have heard there.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn wanted<B>(request: &Request<B>) -> Result<Wanted, Refusal> {
 /// Who was lately sent on to where: what comes back again and again is not sent on for ever.
 #[derive(Debug, Default)]
 pub struct SentOn {
-    times: BTreeMap<(Mac, IpAddr), (Instant, u8)>,
+    times: SortedMap<(Mac, IpAddr), (Instant, u8)>,
 }
 
 impl SentOn {

@@ -3,7 +3,7 @@
 //! In: accepted sockets. Out: requests for the router, and their answers. A connection too many is closed on the spot;
 //! an error of one ends that one.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -45,7 +45,7 @@ pub struct Connections {
     limits: Limits,
     stop: Stop,
     tasks: JoinSet<()>,
-    places: BTreeMap<Id, Place>,
+    places: SortedMap<Id, Place>,
     /// Whether the log was told that the limit is reached.
     is_full: bool,
 }
@@ -65,7 +65,7 @@ impl Connections {
     /// None yet.
     #[must_use]
     pub fn new(router: Arc<Router>, limits: Limits, stop: Stop) -> Self {
-        Self { router, limits, stop, tasks: JoinSet::new(), places: BTreeMap::new(), is_full: false }
+        Self { router, limits, stop, tasks: JoinSet::new(), places: SortedMap::new(), is_full: false }
     }
 
     /// Serves a connection; one too many is closed on the spot. A [`Door::Tls`] without an acceptor is closed as well.

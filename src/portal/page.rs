@@ -3,7 +3,7 @@
 //! Pure. Offers and the state of a visit come in, HTML and its policy go out. No script, nothing from elsewhere; every
 //! text is escaped and stands in an element of its own direction, and the policy would stop what slipped through.
 
-use std::collections::BTreeSet;
+use sorted::SortedSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ fn notice(words: &Words, title: &str, text: &str, more: &str) -> Page {
     header(&mut main, &Escaped(title).to_string(), "");
     paragraph(&mut main, "note", text);
     main.push_str(more);
-    document(words, title, &main, &BTreeSet::new())
+    document(words, title, &main, &SortedSet::new())
 }
 
 fn header(to: &mut String, heading: &str, state: &str) {
@@ -223,7 +223,7 @@ fn paragraph(to: &mut String, class: &str, text: &str) {
     push(to, format_args!("<p class=\"{class}\">{}</p>", Escaped(text)));
 }
 
-fn document(words: &Words, title: &str, main: &str, colors: &BTreeSet<welcome_proto::Color>) -> Page {
+fn document(words: &Words, title: &str, main: &str, colors: &SortedSet<welcome_proto::Color>) -> Page {
     let Style { colors, policy } = Style::of(colors);
     let colors = if colors.is_empty() { colors } else { format!("<style>{colors}</style>") };
     let (lang, dir, title) = (words.language(), words.dir(), Escaped(title));

@@ -4,7 +4,7 @@
 //! the end of the visit. Keeps nothing but the names of what it has sent: a slow reader gets what is true when it reads,
 //! not a backlog.
 
-use std::collections::BTreeSet;
+use sorted::SortedSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
@@ -64,7 +64,7 @@ impl EventStream {
     ) -> Self {
         let mut heart = interval_at(Instant::now() + heart_beat, heart_beat);
         heart.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stream = Stream { reader, view, heart, stop, sent: BTreeSet::new(), is_over: false, _place: place };
+        let stream = Stream { reader, view, heart, stop, sent: SortedSet::new(), is_over: false, _place: place };
         Self { next: Some(Box::pin(stream.next())) }
     }
 }
@@ -95,7 +95,7 @@ struct Stream {
     view: watch::Receiver<Arc<View>>,
     heart: Interval,
     stop: Stop,
-    sent: BTreeSet<(Sender, OfferId)>,
+    sent: SortedSet<(Sender, OfferId)>,
     is_over: bool,
     _place: OwnedSemaphorePermit,
 }

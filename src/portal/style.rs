@@ -2,7 +2,7 @@
 //!
 //! Pure. No fonts, pictures or scripts: one style in the page, named by its digest.
 
-use std::collections::BTreeSet;
+use sorted::SortedSet;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ pub struct Style {
 impl Style {
     /// For offers in these colours.
     #[must_use]
-    pub fn of(colors: &BTreeSet<Color>) -> Self {
+    pub fn of(colors: &SortedSet<Color>) -> Self {
         let mut rules = String::new();
         for color in colors {
             let [light, dark] = [LIGHT_SHEET, DARK_SHEET].map(|sheet| readable(*color, sheet));
@@ -140,9 +140,9 @@ mod tests {
 
     #[test]
     fn the_policy_names_every_style_that_is_sent_and_allows_no_script() {
-        let none = Style::of(&BTreeSet::new());
+        let none = Style::of(&SortedSet::new());
         assert!(none.colors.is_empty() && none.policy.contains(&source(COMMON)));
-        let two = Style::of(&BTreeSet::from([Color([0; 3]), Color([255, 0, 0])]));
+        let two = Style::of(&SortedSet::from([Color([0; 3]), Color([255, 0, 0])]));
         assert!(two.policy.contains(&source(&two.colors)) && two.policy.contains(&source(COMMON)));
         assert!(two.colors.contains(".cff0000{--fill:#ff0000;--on:#000000;--accent:"));
         for policy in [none.policy, two.policy] {

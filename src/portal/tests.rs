@@ -1,6 +1,6 @@
 //! The portal on real sockets: what one station may take, and that others are served meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -26,8 +26,8 @@ pub(super) fn offer(id: &str, title: &str, text: &str, link: Option<&str>) -> Of
 
 /// The picture of one guest at [`GUEST`] with these offers; the visit is the same in each.
 pub(super) fn guest_view(offers: Vec<Offer>) -> View {
-    let network = NetworkRules { ifnames: BTreeSet::from(["w".to_owned()]), ..NetworkRules::default() };
-    let rules = Rules { networks: BTreeMap::from([("cafe".parse().unwrap(), network)]), offers };
+    let network = NetworkRules { ifnames: SortedSet::from(["w".to_owned()]), ..NetworkRules::default() };
+    let rules = Rules { networks: SortedMap::from([("cafe".parse().unwrap(), network)]), offers };
     let mut agent = Agent::default();
     let mac = Mac([2, 0, 0, 0, 0, 1]);
     let now = Now::default();

@@ -3,7 +3,7 @@
 //! In: JSON files of short texts, two of them built in. Out: [`Words`] for a request. A file that is wrong costs a line
 //! in the log and never a page: English stands in for what is missing.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -81,7 +81,7 @@ impl Words {
 
     /// Reads one file. Returns what is wrong with it beside; `None` if it is nothing of the kind.
     fn parse(language: Language, json: &[u8], english: Option<&Self>) -> Result<(Self, Vec<String>), String> {
-        let mut given: BTreeMap<String, String> = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        let mut given: SortedMap<String, String> = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         let mut wrong = Vec::new();
         let texts = NAMES.iter().enumerate().map(|(i, name)| {
             let stands_in = english.map_or("", |e| &e.texts[i]);
@@ -117,13 +117,13 @@ fn problem(name: &str, text: &str, english: &str) -> Option<String> {
 
 /// All languages there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Languages(BTreeMap<Language, Words>);
+pub struct Languages(SortedMap<Language, Words>);
 
 impl Languages {
     /// English and Chinese.
     #[must_use]
     pub fn built_in() -> Self {
-        let mut all = Self(BTreeMap::new());
+        let mut all = Self(SortedMap::new());
         for (name, json) in BUILT_IN {
             let wrong = all.add(name, json.as_bytes());
             debug_assert_eq!(wrong, Ok(vec![]), "a test reads them");
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_built_in_languages_are_whole() {
-        let mut all = Languages(BTreeMap::new());
+        let mut all = Languages(SortedMap::new());
         for (name, json) in BUILT_IN {
             assert_eq!(all.add(name, json.as_bytes()), Ok(vec![]), "{name}");
         }

@@ -1,6 +1,6 @@
 //! What the status tells: the types of its JSON, and the same as text for a person. Pure.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
@@ -31,7 +31,7 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall: Option<String>,
     /// The shared networks.
-    pub networks: BTreeMap<NetworkId, NetworkStatus>,
+    pub networks: SortedMap<NetworkId, NetworkStatus>,
     /// The offers the router holds, its own first.
     pub offers: Vec<HeldOffer>,
     /// The visits.

@@ -10,7 +10,7 @@ pub mod object;
 pub mod say;
 pub mod socket;
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Source {
 
 /// The shared networks, as the document tells them.
 #[must_use]
-pub fn networks(view: &View) -> BTreeMap<NetworkId, NetworkStatus> {
+pub fn networks(view: &View) -> SortedMap<NetworkId, NetworkStatus> {
     let network = |(id, network): (&NetworkId, &NetworkView)| {
         let here = view.sessions.values().filter(|s| s.on_air && s.network == *id);
         let bss = network.bss.iter().map(|b| BssStatus {
@@ -137,7 +137,7 @@ fn unix_seconds(time: Duration) -> f64 {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
+    use sorted::SortedMap;
 
     use welcome_core::{Agent, Bss, Event, NetworkRules, Now, Rules, ServerLink};
     use welcome_proto::Mac;
@@ -152,7 +152,7 @@ pub(super) mod tests {
 
     /// With so many guests.
     pub(in crate::status) fn crowd(guests: u16) -> Source {
-        let networks = BTreeMap::from(["cafe", "yard"].map(|id| {
+        let networks = SortedMap::from(["cafe", "yard"].map(|id| {
             let ifnames = [format!("{id}0")].into();
             (id.parse().unwrap(), NetworkRules { ifnames, ..NetworkRules::default() })
         }));

@@ -4,7 +4,7 @@
 //! `left` to whoever subscribes. While ubusd is away, or does not let us publish, all else goes on; tokio-ubus tries again
 //! and warns. An answer stays well below what ubusd carries: longer lists are cut, and say so.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -248,7 +248,7 @@ struct Asked {
 
 #[derive(Serialize)]
 struct Networks {
-    networks: BTreeMap<NetworkId, NetworkStatus>,
+    networks: SortedMap<NetworkId, NetworkStatus>,
 }
 
 #[derive(Serialize)]

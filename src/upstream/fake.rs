@@ -1,6 +1,7 @@
 //! A server for the tests of `upstream`: takes what a router sends, checks its signature, and misbehaves on demand.
 
-use std::collections::{BTreeMap, VecDeque};
+use sorted::SortedMap;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -35,10 +36,10 @@ pub(super) struct Fake {
 #[derive(Default)]
 struct State {
     seen: Vec<Seen>,
-    misbehave: BTreeMap<&'static str, VecDeque<Answer>>,
+    misbehave: SortedMap<&'static str, VecDeque<Answer>>,
     public_key: Option<Vec<u8>>,
     streams: Vec<mpsc::Sender<String>>,
-    content: BTreeMap<String, Vec<u8>>,
+    content: SortedMap<String, Vec<u8>>,
 }
 
 /// A request that came.

@@ -3,7 +3,7 @@
 //! In: what is missing. Out: the bytes, once their length and digest are right. Nothing is fetched again while it is on
 //! its way to whoever keeps it. What the server cannot give is asked for again, each time later.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -35,16 +35,16 @@ pub struct Ends {
 #[derive(Debug)]
 pub struct Fetch {
     seed: u64,
-    failed: BTreeMap<Digest, (Instant, Backoff)>,
+    failed: SortedMap<Digest, (Instant, Backoff)>,
     /// Until when to leave these to whoever keeps them.
-    handed_over: BTreeMap<Digest, Instant>,
+    handed_over: SortedMap<Digest, Instant>,
 }
 
 impl Fetch {
     /// `seed` spreads the attempts.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, failed: BTreeMap::new(), handed_over: BTreeMap::new() }
+        Self { seed, failed: SortedMap::new(), handed_over: SortedMap::new() }
     }
 
     /// Fetches whatever is missing, for ever. `deadline` holds for each file.

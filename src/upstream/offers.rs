@@ -102,7 +102,7 @@ impl Offers {
         if let Some(trust) = &self.trust {
             self.kept.write(&trust.router, None, &[]).await;
         }
-        self.hand_on(Sifted { good: Vec::new(), refused: std::collections::BTreeSet::new(), is_whole: true }).await
+        self.hand_on(Sifted { good: Vec::new(), refused: sorted::SortedSet::new(), is_whole: true }).await
     }
 
     async fn say(&mut self, data: &str, trust: &Trust, now: u64) -> Result<(), End> {

@@ -1,6 +1,6 @@
 //! What the server pushes, statement by statement: one that is wrong costs itself and not the others. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 
 use serde::Deserialize;
 use tracing::warn;
@@ -45,10 +45,10 @@ pub struct Sieve<'a> {
     trust: &'a Trust,
     /// The set before: what is in it need not be verified again, which takes a small router some milliseconds each.
     known: &'a [Given],
-    names: BTreeSet<Named>,
-    counts: BTreeMap<&'static str, usize>,
+    names: SortedSet<Named>,
+    counts: SortedMap<&'static str, usize>,
     good: Vec<Given>,
-    refused: BTreeSet<Named>,
+    refused: SortedSet<Named>,
     is_whole: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct Sifted {
     /// What can be shown.
     pub good: Vec<Given>,
     /// Whose signature is not good, each once.
-    pub refused: BTreeSet<Named>,
+    pub refused: SortedSet<Named>,
     /// Whether nothing was left out.
     pub is_whole: bool,
 }
@@ -67,8 +67,8 @@ impl<'a> Sieve<'a> {
     /// Nothing is in it yet.
     #[must_use]
     pub fn new(trust: &'a Trust, known: &'a [Given]) -> Self {
-        let (names, counts) = (BTreeSet::new(), BTreeMap::new());
-        Self { trust, known, names, counts, good: Vec::new(), refused: BTreeSet::new(), is_whole: true }
+        let (names, counts) = (SortedSet::new(), SortedMap::new());
+        Self { trust, known, names, counts, good: Vec::new(), refused: SortedSet::new(), is_whole: true }
     }
 
     /// The next statement.

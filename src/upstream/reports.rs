@@ -3,7 +3,8 @@
 //! In: reports, one by one. Out: batches, each under the same name until the server has acknowledged it, so that it is
 //! counted once. While the server is away the oldest go first; how many is counted and told.
 
-use std::collections::{BTreeMap, VecDeque};
+use sorted::SortedMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
@@ -31,7 +32,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Report>,
-    dropped: BTreeMap<NetworkId, u32>,
+    dropped: SortedMap<NetworkId, u32>,
     /// Sent or about to be, but not acknowledged.
     under_way: Option<ReportBatch>,
 }

@@ -3,7 +3,7 @@
 //! In: the leases file as it changes, [`Neighbours`], and addresses somebody wants to know. Out: address events. A
 //! lease is known before the station's first packet; the neighbour table knows those that never ask DHCP.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -87,13 +87,13 @@ impl Watch {
 struct Leases {
     file: PathBuf,
     seen: Option<(SystemTime, u64)>,
-    held: BTreeMap<IpAddr, Mac>,
+    held: SortedMap<IpAddr, Mac>,
     complained: bool,
 }
 
 impl Leases {
     fn new(file: &Path) -> Self {
-        Self { file: file.to_owned(), seen: None, held: BTreeMap::new(), complained: false }
+        Self { file: file.to_owned(), seen: None, held: SortedMap::new(), complained: false }
     }
 
     /// Reads the file if it changed, and says what is different.
@@ -107,7 +107,7 @@ impl Leases {
             // No DHCP server has written one yet, or there is none on this router.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.seen = None;
-                self.take(BTreeMap::new())
+                self.take(SortedMap::new())
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.complained, true) {
@@ -132,7 +132,7 @@ impl Leases {
         Ok(Some(String::from_utf8_lossy(&text).into_owned()))
     }
 
-    fn take(&mut self, now: BTreeMap<IpAddr, Mac>) -> Vec<Event> {
+    fn take(&mut self, now: SortedMap<IpAddr, Mac>) -> Vec<Event> {
         let before = std::mem::replace(&mut self.held, now);
         let lost = before.keys().filter(|ip| !self.held.contains_key(ip)).map(|ip| Event::AddressLost { ip: *ip });
         let news = self.held.iter().filter(|(ip, mac)| before.get(ip) != Some(mac));
@@ -143,7 +143,7 @@ impl Leases {
 /// Reads dnsmasq's leases: `expiry mac address name client-id`, one a line. DHCPv6 leases name no MAC address and are
 /// passed over, as is everything else that does not fit.
 #[must_use]
-pub fn parse_leases(text: &str) -> BTreeMap<IpAddr, Mac> {
+pub fn parse_leases(text: &str) -> SortedMap<IpAddr, Mac> {
     let lease = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let (_expiry, mac, ip) = (words.next()?.parse::<u64>().ok()?, words.next()?, words.next()?);

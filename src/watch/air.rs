@@ -2,7 +2,7 @@
 //!
 //! In: which interfaces are ours, as that changes. Out: what [`super::bss`] hears on each of them.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -26,11 +26,11 @@ pub async fn run(ways: Ways, mut stop: Stop) -> anyhow::Result<()> {
 
 async fn listen(mut ways: Ways) -> anyhow::Result<()> {
     let mut listeners = JoinSet::new();
-    let mut by_ifname: BTreeMap<String, AbortHandle> = BTreeMap::new();
+    let mut by_ifname: SortedMap<String, AbortHandle> = SortedMap::new();
     loop {
         let ours = Arc::clone(&ways.ours.borrow_and_update());
-        let no_longer = by_ifname.extract_if(.., |ifname, _| !ours.by_ifname.contains_key(ifname));
-        for (ifname, listener) in no_longer.collect::<Vec<_>>() {
+        let no_longer = by_ifname.extract(|ifname, _| !ours.by_ifname.contains_key(ifname));
+        for (ifname, listener) in no_longer {
             listener.abort();
             Heard::now(Event::BssDown { ifname }).tell(&ways.to).await;
         }

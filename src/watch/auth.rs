@@ -5,7 +5,7 @@
 //! answers. So the answers are made beforehand, and given by the thread that reads the connection and does nothing else.
 //! The passphrases go nowhere but into these answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::future::pending;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -41,8 +41,8 @@ pub struct Watch {
 }
 
 /// An answer for each interface that has any.
-type Answers = BTreeMap<String, Blobmsg>;
-type Passphrases = BTreeMap<NetworkId, Vec<Secret>>;
+type Answers = SortedMap<String, Blobmsg>;
+type Passphrases = SortedMap<NetworkId, Vec<Secret>>;
 
 impl Watch {
     /// Watches until told to stop.
@@ -59,7 +59,7 @@ impl Watch {
     async fn watch(&mut self) {
         let answers = Arc::new(RwLock::new(Answers::new()));
         let mut subscription: Option<Subscription> = None;
-        let mut told = BTreeSet::new();
+        let mut told = SortedSet::new();
         loop {
             let config = Arc::clone(&self.config.borrow_and_update());
             let ours = Arc::clone(&self.ours.borrow_and_update());
@@ -92,7 +92,7 @@ impl Watch {
         }
     }
 
-    async fn take(&self, notice: Notice, passphrases: &Passphrases, ours: &Ours, told: &mut BTreeSet<String>) {
+    async fn take(&self, notice: Notice, passphrases: &Passphrases, ours: &Ours, told: &mut SortedSet<String>) {
         match notice {
             Notice::Subscribed { .. } => info!("giving hostapd the passphrases of guests"),
             Notice::Gone { .. } => debug!("hostapd asks for no passphrases at the moment"),
@@ -145,7 +145,7 @@ fn is_left_out(our: &Our, passphrases: &Passphrases) -> bool {
     passphrases.contains_key(&our.network) && !can_tell(our)
 }
 
-fn complain(ifname: &str, told: &mut BTreeSet<String>) {
+fn complain(ifname: &str, told: &mut SortedSet<String>) {
     if told.insert(ifname.to_owned()) {
         warn!(ifname, "guests cannot use a passphrase of their own here: netifd does not say that it is WPA2 alone");
     }

@@ -3,7 +3,7 @@
 //! In: the configuration and what netifd says. Out: what the core is to hear of netifd's word, and a table for the other
 //! watchers. A passphrase passes only where the configuration lets the directory have it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::time::Duration;
 
 use welcome_core::wireless::Sections;
@@ -18,7 +18,7 @@ use crate::netifd::{self, Interface};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ours {
     /// By name.
-    pub by_ifname: BTreeMap<String, Our>,
+    pub by_ifname: SortedMap<String, Our>,
 }
 
 /// One of them.
@@ -34,7 +34,7 @@ pub struct Our {
 #[derive(Debug, Default)]
 pub struct Finder {
     /// All access points that netifd named last.
-    named: BTreeMap<String, Interface>,
+    named: SortedMap<String, Interface>,
     sections: Sections,
 }
 
@@ -53,14 +53,14 @@ impl Finder {
 
     /// Netifd's word as the core is to have it.
     #[must_use]
-    pub fn wireless(&self, rules: &Rules) -> BTreeMap<String, Wireless> {
+    pub fn wireless(&self, rules: &Rules) -> SortedMap<String, Wireless> {
         let known = |i: &Interface| Wireless { section: i.section.clone(), key: shared_key(rules, i) };
         self.named.iter().map(|(ifname, i)| (ifname.clone(), known(i))).collect()
     }
 
     /// The sections that the configuration names and netifd does not.
     #[must_use]
-    pub fn missing(&self, rules: &Rules) -> BTreeSet<String> {
+    pub fn missing(&self, rules: &Rules) -> SortedSet<String> {
         let is_named = |section: &&String| self.named.values().any(|i| i.section == **section);
         rules.networks.values().flat_map(|n| &n.sections).filter(|s| !is_named(s)).cloned().collect()
     }
@@ -71,7 +71,7 @@ impl Finder {
         // As the core does it, so that both agree at all times.
         self.sections.expire(now);
         let resolved = self.sections.resolve(&config.rules);
-        let mut by_ifname = BTreeMap::new();
+        let mut by_ifname = SortedMap::new();
         for (network, rules) in resolved.networks {
             for ifname in rules.ifnames {
                 let security = self.named.get(&ifname).and_then(|i| i.security);
@@ -147,7 +147,7 @@ mod tests {
             ["phy0-ap1", "phy0-ap2", "phy0-ap3", "wlan0"]
         );
         finder.take(Duration::from_secs(500), netifd::Wireless { interfaces: vec![], settled: true });
-        assert_eq!(finder.wireless(&config.rules), BTreeMap::new());
+        assert_eq!(finder.wireless(&config.rules), SortedMap::new());
         assert_eq!(ifnames(finder.ours(Duration::from_secs(619), &config)).len(), 4, "the core waits for it as long");
         assert_eq!(ifnames(finder.ours(Duration::from_secs(620), &config)), ["wlan0"]);
     }

@@ -5,7 +5,7 @@
 //! snapshot, and is in this one, joined after the last was asked for. Who is in the first snapshot may have been there
 //! for days.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::time::Instant;
 
 use welcome_core::Present;
@@ -19,7 +19,7 @@ const MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Roster {
     /// Not before this moment did a station last join, or leave. Nothing: nobody knows.
-    seen: BTreeMap<Mac, Option<Instant>>,
+    seen: SortedMap<Mac, Option<Instant>>,
     /// When the last snapshot was asked for.
     asked: Option<Instant>,
 }

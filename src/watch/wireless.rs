@@ -4,7 +4,7 @@
 //! Out: [`Event::Wireless`] for the core, [`Ours`] for the other watchers. The answer holds all passphrases of the
 //! router: it is never logged, and only what [`super::ours`] lets through leaves this file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,9 +46,9 @@ pub struct Watch {
     finder: Finder,
     ours: watch::Sender<Arc<Ours>>,
     /// What the core has.
-    told: BTreeMap<String, welcome_core::Wireless>,
+    told: SortedMap<String, welcome_core::Wireless>,
     /// Sections that are not there, as the log has it.
-    missing: BTreeSet<String>,
+    missing: SortedSet<String>,
     troubled: bool,
 }
 
@@ -63,7 +63,7 @@ impl Watch {
     ) -> (Self, watch::Receiver<Arc<Ours>>) {
         let mut finder = Finder::default();
         let (ours, receiver) = watch::channel(Arc::new(finder.ours(clock.now().mono, &config.borrow())));
-        let (told, missing) = (BTreeMap::new(), BTreeSet::new());
+        let (told, missing) = (SortedMap::new(), SortedSet::new());
         (Self { config, bus, clock, to, finder, ours, told, missing, troubled: false }, receiver)
     }
 

@@ -1,6 +1,6 @@
 //! The agent as an ordinary user with the rights that the package ships: it gets along with them, and has no more.
 
-use std::collections::BTreeSet;
+use sorted::SortedSet;
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ fn covers((what, object, method): &Right, used: &Right) -> bool {
     *what == used.0 && fits && *method == used.2
 }
 
-fn granted() -> BTreeSet<Right> {
+fn granted() -> SortedSet<Right> {
     let file = shipped();
     let lists = ["publish", "subscribe", "listen", "send"].into_iter().flat_map(|what| {
         let names = file[what].as_array().cloned().unwrap_or_default();

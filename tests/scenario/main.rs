@@ -2,7 +2,7 @@
 //!
 //! The words are explained in `README.md` beside the stories.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn every_story_goes_as_it_is_told() {
 struct Play {
     agent: Agent,
     rules: Rules,
-    names: BTreeMap<String, Mac>,
+    names: SortedMap<String, Mac>,
     /// What the clock on the wall shows at the beginning, once somebody has said so.
     clock: Option<Calendar>,
     /// What came of the last event and was not expected yet.
@@ -154,7 +154,7 @@ impl Play {
                 self.names.insert(name.to_owned(), read(mac)?);
             }
             ["network", id, "on", ref ifnames @ ..] => {
-                let list = |key: &str| -> std::collections::BTreeSet<String> {
+                let list = |key: &str| -> sorted::SortedSet<String> {
                     options.get(key).map(|v| v.split(',').map(str::to_owned).collect()).unwrap_or_default()
                 };
                 let credential = match options.get("credential").copied() {
@@ -313,7 +313,7 @@ impl Play {
     }
 }
 
-fn offer(id: &str, options: &BTreeMap<&str, &str>) -> Result<Offer, String> {
+fn offer(id: &str, options: &SortedMap<&str, &str>) -> Result<Offer, String> {
     let number = |key: &str, default: u8| match options.get(key) {
         None => Ok(default),
         Some(value) => value.parse().map_err(|_| format!("{key}={value} is no number")),
@@ -366,7 +366,7 @@ fn digest(name: &str) -> Result<Digest, String> {
 }
 
 /// `clock 2026-11-24 08:59 zone=3600`: what it is at this moment.
-fn clock(date: &str, time: &str, options: &BTreeMap<&str, &str>, now: Duration) -> Result<Calendar, String> {
+fn clock(date: &str, time: &str, options: &SortedMap<&str, &str>, now: Duration) -> Result<Calendar, String> {
     let offset_s = options.get("zone").map_or(Ok(0), |z| read(z))?;
     let local = moment(date, time)?;
     Ok(Calendar { unix: local.saturating_add_signed(-i64::from(offset_s)) - now.as_secs(), offset_s })
@@ -385,7 +385,7 @@ fn moment(date: &str, time: &str) -> Result<u64, String> {
 }
 
 /// Words with `=` in them are options.
-fn split_options<'a>(words: &[&'a str]) -> (Box<[&'a str]>, BTreeMap<&'a str, &'a str>) {
+fn split_options<'a>(words: &[&'a str]) -> (Box<[&'a str]>, SortedMap<&'a str, &'a str>) {
     let options = words.iter().filter_map(|w| w.split_once('=')).collect();
     (words.iter().filter(|w| !w.contains('=')).copied().collect(), options)
 }

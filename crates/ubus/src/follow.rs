@@ -10,7 +10,7 @@ use crate::queue::Queue;
 use crate::state::{Key, Phase, Role, Standing, State, Step, Todo, encode, status_frame};
 use crate::subscription::{Answerer, Notice};
 use crate::{Asked, Blobmsg, Malformed, Status};
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ pub(crate) struct Wanted {
 pub(crate) struct Follower {
     wanted: Wanted,
     queue: Arc<Queue<Notice>>,
-    targets: BTreeMap<Arc<str>, Target>,
+    targets: SortedMap<Arc<str>, Target>,
     /// The look-up.
     refused: bool,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Notified {
 
 impl Follower {
     pub(crate) fn new(wanted: Wanted, queue: Arc<Queue<Notice>>) -> Self {
-        Self { wanted, queue, targets: BTreeMap::new(), refused: false }
+        Self { wanted, queue, targets: SortedMap::new(), refused: false }
     }
 
     pub(crate) fn lose(&mut self) {

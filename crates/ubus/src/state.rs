@@ -14,7 +14,8 @@ use crate::publish::{Incoming, Registration};
 use crate::queue::Queue;
 use crate::subscription::{Answerer, Notice};
 use crate::{Counters, EncodeError, Error, Misuse, Request, Status, frame};
-use std::collections::{BTreeMap, HashMap};
+use sorted::SortedMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,9 +50,9 @@ pub(crate) struct State {
     pub(crate) calls: Calls,
     /// Our objects on this connection.
     pub(crate) roles: HashMap<u32, Role>,
-    pub(crate) published: BTreeMap<Key, Registration>,
-    pub(crate) listeners: BTreeMap<Key, Listener>,
-    pub(crate) followers: BTreeMap<Key, Follower>,
+    pub(crate) published: SortedMap<Key, Registration>,
+    pub(crate) listeners: SortedMap<Key, Listener>,
+    pub(crate) followers: SortedMap<Key, Follower>,
     /// Whether ubusd has said yes or no to telling us of objects that come: only then is a look-up complete.
     pub(crate) watching: bool,
     /// Ids of paths that were called.
@@ -203,7 +204,7 @@ impl State {
     pub(crate) fn end(&mut self) {
         self.lose();
         self.phase = Phase::Ended;
-        self.published.clear();
+        self.published = SortedMap::new();
         self.listeners.values().for_each(Listener::end);
         self.followers.values().for_each(Follower::end);
     }

@@ -1,6 +1,6 @@
 //! The way an event goes: one arm and one function for each.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub struct Agent {
     sessions: Sessions,
     offers: Offers,
     server: ServerLink,
-    counts: BTreeMap<NetworkId, Counts>,
+    counts: SortedMap<NetworkId, Counts>,
     /// The moment of the last event.
     now: Now,
     /// Whether a new day was asked for and has not come.
@@ -186,7 +186,7 @@ impl Agent {
             (id.clone(), NetworkView { bss, announced: network.announce.is_some(), arrived, shown })
         });
         let networks = networks.collect();
-        let mut pictures = BTreeMap::new();
+        let mut pictures = SortedMap::new();
         let (everybody, day) = sessions.with_day();
         for session in everybody {
             let picture = session.picture.take().unwrap_or_else(|| {
@@ -305,7 +305,7 @@ fn draw(
     offers: &Offers,
     day: &Day,
 ) -> SessionView {
-    let nothing = BTreeMap::new();
+    let nothing = SortedMap::new();
     let visit = Visit {
         network: &session.network,
         fresh: session.fresh,

@@ -1,6 +1,6 @@
 //! Our own radios, and what to announce of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::time::Duration;
 
 use welcome_proto::announce::{Announce, AnnouncedBss, AnnouncedNetwork, MAX_BSS};
@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// The BSS of this router, and the last announce that was made of them.
 #[derive(Debug, Default)]
 pub struct Radios {
-    by_ifname: BTreeMap<String, Entry>,
+    by_ifname: SortedMap<String, Entry>,
     /// What the server was told; nothing before the first radio was heard of.
     told: Option<Announce>,
     changed: Option<Instant>,
@@ -115,7 +115,7 @@ impl Radios {
 
     /// The BSS of a network, by address; one that is away for a moment is among them.
     fn of(&self, network: &NetworkRules) -> Vec<&Bss> {
-        let ifnames: &BTreeSet<String> = &network.ifnames;
+        let ifnames: &SortedSet<String> = &network.ifnames;
         let mut bss: Vec<_> = self.by_ifname.values().map(|e| &e.bss).filter(|b| ifnames.contains(&b.ifname)).collect();
         bss.sort_by_key(|b| b.bssid);
         bss.dedup_by_key(|b| b.bssid);

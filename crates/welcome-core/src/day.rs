@@ -3,7 +3,7 @@
 //! A station stands here by a salted hash of its MAC address and by nothing else; the salt is thrown away with the day,
 //! and then nobody can tell whom the hashes meant.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
@@ -26,7 +26,7 @@ pub struct Day {
     /// When it began here.
     pub began: Instant,
     /// Everybody who was here.
-    pub stations: BTreeMap<DailyHash, Known>,
+    pub stations: SortedMap<DailyHash, Known>,
 }
 
 /// What is known of a station.
@@ -35,9 +35,9 @@ pub struct Known {
     /// When its last visit began.
     pub last: Instant,
     /// Where it was.
-    pub networks: BTreeMap<NetworkId, Here>,
+    pub networks: SortedMap<NetworkId, Here>,
     /// How often each offer was shown.
-    pub shown: BTreeMap<(Sender, OfferId), u8>,
+    pub shown: SortedMap<(Sender, OfferId), u8>,
 }
 
 /// What is known of a station on one network.

@@ -1,7 +1,7 @@
 //! Which offers a visit sees: plain functions of the offer, the moment and the visit.
 
+use sorted::{SortedMap, SortedSet};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 
 use welcome_proto::offer::{Audience, Offer, Sender};
 use welcome_proto::{Digest, NetworkId, OfferId};
@@ -23,16 +23,16 @@ pub struct Visit<'a> {
     /// Whether somebody said at it that no messages are wanted.
     pub declined: bool,
     /// How often each offer was shown in this visit.
-    pub shown: &'a BTreeMap<(Sender, OfferId), u8>,
+    pub shown: &'a SortedMap<(Sender, OfferId), u8>,
     /// How often each offer was shown to this station on this day.
-    pub today: &'a BTreeMap<(Sender, OfferId), u8>,
+    pub today: &'a SortedMap<(Sender, OfferId), u8>,
     /// What was said to this guest at this visit, in this order.
     pub said: &'a [Given],
 }
 
 /// Why an offer is shown to nobody at this moment, if so.
 #[must_use]
-pub fn waits(offer: &Offer, calendar: Option<Calendar>, contents: &BTreeSet<Digest>) -> Option<Wait> {
+pub fn waits(offer: &Offer, calendar: Option<Calendar>, contents: &SortedSet<Digest>) -> Option<Wait> {
     let in_time = match calendar {
         _ if offer.when.is_always() => Ok(()),
         Some(calendar) => calendar.holds(&offer.when),
@@ -121,7 +121,7 @@ mod tests {
 
     type Counts<'a> = &'a [(Sender, &'a str, u8)];
 
-    fn counts(counts: Counts<'_>) -> BTreeMap<(Sender, OfferId), u8> {
+    fn counts(counts: Counts<'_>) -> SortedMap<(Sender, OfferId), u8> {
         counts.iter().map(|(s, id, n)| ((*s, id.parse().unwrap()), *n)).collect()
     }
 
@@ -247,7 +247,7 @@ mod tests {
             .translations
             .values_mut()
             .for_each(|c| c.image = Some(Image { file: file.clone(), alt: String::new() }));
-        let (none, some) = (BTreeSet::new(), BTreeSet::from([digest]));
+        let (none, some) = (SortedSet::new(), SortedSet::from([digest]));
         let later = Calendar { unix: noon.unix + 1, ..noon };
         for (name, offer, calendar, contents, expected) in [
             ("without dates nobody needs a clock", &plain, None, &none, None),

@@ -1,6 +1,6 @@
 //! What may happen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub enum Event {
     /// The configuration was read, at the start or again.
     Rules(Rules),
     /// netifd's access points by interface, all of them.
-    Wireless(BTreeMap<String, Wireless>),
+    Wireless(SortedMap<String, Wireless>),
     /// A BSS is on the air, or something about it changed.
     BssUp(Bss),
     /// The BSS on this interface is gone, or nobody can hear it any more (hostapd ended).
@@ -130,7 +130,7 @@ pub enum Event {
         offer: OfferId,
     },
     /// The images and pages that are here, all of them.
-    Contents(BTreeSet<Digest>),
+    Contents(SortedSet<Digest>),
     /// What is remembered of the day, from before a restart or with a new salt.
     Day(Day),
     /// The link to the server changed.

@@ -1,6 +1,6 @@
 //! The offers the router holds, and which of them can be shown at this moment.
 
-use std::collections::BTreeSet;
+use sorted::SortedSet;
 use std::time::Duration;
 
 use welcome_proto::lan::ShownOffer;
@@ -17,7 +17,7 @@ use crate::view::HeldOffer;
 pub struct Offers {
     /// The router's own and then the server's.
     held: Vec<HeldOffer>,
-    contents: BTreeSet<Digest>,
+    contents: SortedSet<Digest>,
     /// When to look at the calendar again; only if a schedule depends on it.
     look: Option<Instant>,
 }
@@ -33,7 +33,7 @@ impl Offers {
     }
 
     /// These images and pages are here. Whether that changes anything.
-    pub fn take_contents(&mut self, now: Now, contents: BTreeSet<Digest>) -> bool {
+    pub fn take_contents(&mut self, now: Now, contents: SortedSet<Digest>) -> bool {
         self.contents = contents;
         self.weigh(now)
     }

@@ -1,6 +1,6 @@
 //! The part of the configuration that decisions need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::time::Duration;
 
 use welcome_proto::announce::Place;
@@ -11,7 +11,7 @@ use welcome_proto::{NetworkId, Secret};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rules {
     /// The shared networks.
-    pub networks: BTreeMap<NetworkId, NetworkRules>,
+    pub networks: SortedMap<NetworkId, NetworkRules>,
     /// The router's own offers.
     pub offers: Vec<Offer>,
 }
@@ -21,10 +21,10 @@ pub struct Rules {
 pub struct NetworkRules {
     /// The access point interfaces whose stations belong to it, e.g. `wlan0` or `phy0-ap1`. No interface stands in
     /// two networks.
-    pub ifnames: BTreeSet<String>,
+    pub ifnames: SortedSet<String>,
     /// The `wifi-iface` sections in `/etc/config/wireless` whose interfaces belong to it as well; netifd tells which
     /// those are.
-    pub sections: BTreeSet<String>,
+    pub sections: SortedSet<String>,
     /// How to tell a guest from the owner.
     pub credential: CredentialRule,
     /// What the directory may know; `None`: nothing, not even that the network is there.
@@ -85,9 +85,9 @@ pub enum CredentialRule {
     /// [`crate::Event::KeyUsed`].
     Key {
         /// Key ids of guests.
-        shared: BTreeSet<String>,
+        shared: SortedSet<String>,
         /// Key ids of the owner's devices.
-        owner: BTreeSet<String>,
+        owner: SortedSet<String>,
         /// Whether a key without an id, or with another one, counts as a guest's.
         unknown_is_shared: bool,
     },

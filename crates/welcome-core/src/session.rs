@@ -3,7 +3,7 @@
 //! A visit is one station on one network with one credential. Events make the table fast, snapshots make it true: what
 //! a snapshot says counts only for stations to whom nothing happened since it was asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -39,10 +39,10 @@ const MAX_SAID: usize = 4;
 /// The table of visits.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    by_mac: BTreeMap<Mac, Session>,
-    by_ip: BTreeMap<IpAddr, Mac>,
+    by_mac: SortedMap<Mac, Session>,
+    by_ip: SortedMap<IpAddr, Mac>,
     /// Keys whose joins are still to come.
-    keys: BTreeMap<Mac, WaitingKey>,
+    keys: SortedMap<Mac, WaitingKey>,
     last_id: u32,
     /// What is remembered of those who were here today.
     pub day: Day,
@@ -155,7 +155,7 @@ impl Sessions {
         present: &[Present],
     ) -> Changes {
         let mut changes = Changes::default();
-        let macs: BTreeSet<_> = present.iter().map(|p| p.mac).collect();
+        let macs: SortedSet<_> = present.iter().map(|p| p.mac).collect();
         for Present { mac, key, connected } in present {
             // Without a time it may have been there for days.
             let joined = now.saturating_sub(connected.unwrap_or(Duration::MAX));
@@ -199,7 +199,7 @@ impl Sessions {
             session.picture = None;
             *id != session.network || network.credential.greets(session.credential) != session.guest
         };
-        let gone: Vec<_> = self.by_mac.extract_if(.., &mut no_longer).map(|(_, s)| s).collect();
+        let gone: Vec<_> = self.by_mac.extract(&mut no_longer).into_iter().map(|(_, s)| s).collect();
         for session in gone {
             self.forget_addresses(&session);
             changes.ended(&session);
@@ -211,7 +211,7 @@ impl Sessions {
     pub fn expire(&mut self, now: Instant) -> Changes {
         let mut changes = Changes::default();
         let is_over = |_: &Mac, s: &mut Session| s.away_until.is_some_and(|at| at <= now);
-        let over: Vec<_> = self.by_mac.extract_if(.., is_over).map(|(_, s)| s).collect();
+        let over: Vec<_> = self.by_mac.extract(is_over).into_iter().map(|(_, s)| s).collect();
         for session in over {
             self.forget_addresses(&session);
             changes.ended(&session);
@@ -402,7 +402,7 @@ impl Sessions {
             away_until: None,
             also_on: None,
             addresses: Vec::new(),
-            shown: BTreeMap::new(),
+            shown: SortedMap::new(),
             said: Vec::new(),
             first,
             declined: here.declined,

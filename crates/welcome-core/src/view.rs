@@ -1,6 +1,6 @@
 //! A read-only picture of what the agent knows, for the portal and the status.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use crate::visit::SessionId;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct View {
     /// All visits, of guests and of others; a station that left stays for a short while.
-    pub sessions: BTreeMap<SessionId, Arc<SessionView>>,
+    pub sessions: SortedMap<SessionId, Arc<SessionView>>,
     /// Whose address is whose.
-    pub by_ip: BTreeMap<IpAddr, SessionId>,
+    pub by_ip: SortedMap<IpAddr, SessionId>,
     /// The shared networks.
-    pub networks: BTreeMap<NetworkId, NetworkView>,
+    pub networks: SortedMap<NetworkId, NetworkView>,
     /// The offers the router holds, its own first.
     pub offers: Vec<HeldOffer>,
     /// How the agent stands with its server.

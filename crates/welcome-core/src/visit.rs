@@ -1,6 +1,6 @@
 //! One visit: what is known of it, and how it goes on.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub struct Session {
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
     /// How often each offer was shown.
-    pub shown: BTreeMap<(Sender, OfferId), u8>,
+    pub shown: SortedMap<(Sender, OfferId), u8>,
     /// What was said to this guest alone, or to everybody who was here.
     pub said: Vec<Given>,
     /// Whether it is the station's first visit of the day, as far as anybody can tell.

@@ -4,7 +4,7 @@
 //! Rules and what netifd says give the rules in force. A section that disappears stays for a while: netifd forgets all
 //! of them while it starts again, and the stations stay on the air.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 use std::time::Duration;
 
 use welcome_proto::Secret;
@@ -27,7 +27,7 @@ pub struct Wireless {
 /// What netifd said last.
 #[derive(Debug, Default)]
 pub struct Sections {
-    by_ifname: BTreeMap<String, Entry>,
+    by_ifname: SortedMap<String, Entry>,
 }
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct Entry {
 
 impl Sections {
     /// Takes all that netifd names at this moment.
-    pub fn take(&mut self, now: Instant, named: BTreeMap<String, Wireless>) {
+    pub fn take(&mut self, now: Instant, named: SortedMap<String, Wireless>) {
         self.by_ifname.retain(|ifname, entry| {
             let moved = named.iter().any(|(i, w)| i != ifname && w.section == entry.wireless.section);
             entry.forget_at.get_or_insert(now + GONE_LINGER);
@@ -66,7 +66,7 @@ impl Sections {
     #[must_use]
     pub fn resolve(&self, rules: &Rules) -> Rules {
         let mut resolved = rules.clone();
-        for (id, network) in &mut resolved.networks {
+        for (id, network) in resolved.networks.iter_mut() {
             let named = |ifname: &String| rules.networks.iter().any(|(i, n)| i != id && n.ifnames.contains(ifname));
             let of_section = self.by_ifname.iter().filter(|(_, e)| network.sections.contains(&e.wireless.section));
             let found: Vec<_> = of_section.filter(|(ifname, _)| !named(ifname)).collect();
@@ -83,7 +83,7 @@ impl Sections {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use sorted::SortedSet;
 
     use super::*;
     use crate::rules::{AnnounceRules, CredentialRule, NetworkRules};
@@ -98,7 +98,7 @@ mod tests {
         Rules { networks: [("cafe".parse().unwrap(), network)].into(), offers: vec![] }
     }
 
-    fn named(ifname: &str, section: &str) -> BTreeMap<String, Wireless> {
+    fn named(ifname: &str, section: &str) -> SortedMap<String, Wireless> {
         let wireless = Wireless { section: section.to_owned(), key: Some(Secret::new("sesame-sesame")) };
         [(ifname.to_owned(), wireless)].into()
     }
@@ -123,7 +123,7 @@ mod tests {
     fn a_section_that_netifd_forgets_for_a_moment_stays() {
         let mut sections = Sections::default();
         sections.take(Duration::ZERO, named("phy0-ap1", "guest"));
-        sections.take(Duration::from_secs(10), BTreeMap::new());
+        sections.take(Duration::from_secs(10), SortedMap::new());
         assert!(!sections.expire(Duration::from_secs(129)));
         assert_eq!(ifnames(&sections), ["phy0-ap1"]);
         assert_eq!(sections.next_deadline().map(|(at, _)| at), Some(Duration::from_secs(130)));
@@ -140,7 +140,7 @@ mod tests {
             rules.networks.into_values().next().unwrap().announce.unwrap().key
         };
         assert_eq!(key(CredentialRule::Bss), Some(Secret::new("sesame-sesame")));
-        let by_key = CredentialRule::Key { shared: BTreeSet::new(), owner: BTreeSet::new(), unknown_is_shared: true };
+        let by_key = CredentialRule::Key { shared: SortedSet::new(), owner: SortedSet::new(), unknown_is_shared: true };
         assert_eq!(key(by_key), None, "the passphrase in /etc/config/wireless is the owner's");
     }
 }

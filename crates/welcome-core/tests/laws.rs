@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::let_underscore_must_use, reason = "a test may")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ proptest! {
     fn the_picture_is_consistent_and_the_counts_add_up(steps in vec(step(), 0..200)) {
         let mut agent = Agent::default();
         let mut now = Duration::ZERO;
-        let mut visits = BTreeMap::<String, i64>::new();
+        let mut visits = SortedMap::<String, i64>::new();
         let mut actions = agent.handle(at(now), Event::Rules(rules()));
         for step in steps {
             now += step.wait;
@@ -85,9 +85,9 @@ proptest! {
             let _ = agent.handle(at(now), event);
         }
         now += Duration::from_secs(1);
-        let expected: BTreeSet<_> = present.iter().map(|p| p.mac).collect();
+        let expected: SortedSet<_> = present.iter().map(|p| p.mac).collect();
         let _ = agent.handle(at(now), Event::Stations { ifname: IFNAMES[0].to_owned(), asked: now, present });
-        let on_air: BTreeSet<_> = agent.view().sessions.values().filter(|s| s.on_air).map(|s| s.mac).collect();
+        let on_air: SortedSet<_> = agent.view().sessions.values().filter(|s| s.on_air).map(|s| s.mac).collect();
         prop_assert_eq!(on_air, expected);
     }
 }

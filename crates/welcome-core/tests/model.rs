@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -69,7 +69,7 @@ proptest! {
 enum Step {
     Join(usize, Mac),
     Leave(usize, Mac),
-    Snapshot(usize, BTreeMap<Mac, Duration>),
+    Snapshot(usize, SortedMap<Mac, Duration>),
 }
 
 fn send(agent: &mut Agent, model: &mut Model, now: Duration, step: &Step) {
@@ -92,17 +92,17 @@ fn send(agent: &mut Agent, model: &mut Model, now: Duration, step: &Step) {
 /// Who is really where, and since when.
 #[derive(Default)]
 struct Air {
-    on: BTreeMap<Mac, (usize, Duration)>,
+    on: SortedMap<Mac, (usize, Duration)>,
 }
 
 impl Air {
     /// What hostapd would answer: time since the join in whole seconds.
-    fn present(&self, radio: usize, now: Duration) -> BTreeMap<Mac, Duration> {
+    fn present(&self, radio: usize, now: Duration) -> SortedMap<Mac, Duration> {
         let here = self.on.iter().filter(|(_, (r, _))| *r == radio);
         here.map(|(mac, (_, since))| (*mac, Duration::from_secs((now - *since).as_secs()))).collect()
     }
 
-    fn stations(&self) -> BTreeSet<(Mac, &'static str)> {
+    fn stations(&self) -> SortedSet<(Mac, &'static str)> {
         self.on.iter().map(|(mac, (radio, _))| (*mac, RADIOS[*radio].0)).collect()
     }
 }
@@ -110,7 +110,7 @@ impl Air {
 /// One visit a station: where it was last known to be, and until when it is waited for.
 #[derive(Default)]
 struct Model {
-    visits: BTreeMap<Mac, Visit>,
+    visits: SortedMap<Mac, Visit>,
 }
 
 struct Visit {
@@ -169,16 +169,16 @@ impl Model {
         }
     }
 
-    fn table(&self) -> BTreeMap<Mac, (String, bool)> {
+    fn table(&self) -> SortedMap<Mac, (String, bool)> {
         self.visits.iter().map(|(mac, v)| (*mac, (RADIOS[v.radio].1.to_owned(), v.away_until.is_none()))).collect()
     }
 }
 
-fn table(agent: &mut Agent) -> BTreeMap<Mac, (String, bool)> {
+fn table(agent: &mut Agent) -> SortedMap<Mac, (String, bool)> {
     agent.view().sessions.values().map(|s| (s.mac, (s.ifname.clone(), s.on_air))).collect()
 }
 
-fn on_air(agent: &mut Agent) -> BTreeSet<(Mac, &'static str)> {
+fn on_air(agent: &mut Agent) -> SortedSet<(Mac, &'static str)> {
     let network = |id: &NetworkId| RADIOS.iter().find(|(n, _)| *n == id.as_str()).unwrap().0;
     agent.view().sessions.values().filter(|s| s.on_air).map(|s| (s.mac, network(&s.network))).collect()
 }

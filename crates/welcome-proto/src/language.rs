@@ -3,7 +3,7 @@
 //! Pure. A header comes in, the best of what there is goes out. Never holds more than [`MAX_RANGES`] of what a request
 //! says.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 
 use crate::Language;
 use crate::offer::{Content, Offer};
@@ -59,7 +59,7 @@ impl Preferred {
 
     /// The best of what there is, if any of it is wanted.
     #[must_use]
-    pub fn choose<'a, V>(&self, there: &'a BTreeMap<Language, V>) -> Option<(&'a Language, &'a V)> {
+    pub fn choose<'a, V>(&self, there: &'a SortedMap<Language, V>) -> Option<(&'a Language, &'a V)> {
         self.best(|tag| there.get_key_value(tag))
     }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn choose(header: &str, there: &[&'static str]) -> Option<&'static str> {
-        let there: BTreeMap<_, _> = there.iter().map(|tag| (tag.parse().unwrap(), *tag)).collect();
+        let there: SortedMap<_, _> = there.iter().map(|tag| (tag.parse().unwrap(), *tag)).collect();
         Preferred::parse(header).choose(&there).map(|(_, tag)| *tag)
     }
 

@@ -1,6 +1,6 @@
 //! Offers: messages with conditions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sorted::{SortedMap, SortedSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +52,8 @@ pub struct Offer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Language>,
     /// The same in other languages.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub translations: BTreeMap<Language, Content>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub translations: SortedMap<Language, Content>,
 }
 
 impl Offer {
@@ -70,7 +70,7 @@ impl Offer {
             audience: Audience::default(),
             content: Content { title: title.into(), ..Content::default() },
             language: None,
-            translations: BTreeMap::new(),
+            translations: SortedMap::new(),
         }
     }
 
@@ -81,7 +81,7 @@ impl Offer {
     pub fn check(&self) -> Result<(), OfferError> {
         self.contents().try_for_each(Content::check)?;
         let When { from, until, weekdays, hours } = &self.when;
-        let days: BTreeSet<_> = weekdays.iter().collect();
+        let days: SortedSet<_> = weekdays.iter().collect();
         match () {
             () if self.priority > 100 => Err(OfferError("priority: 0 to 100")),
             () if !(1..=100).contains(&self.cap_per_visit) => Err(OfferError("cap_per_visit: 1 to 100")),

@@ -25,7 +25,7 @@ fn the_option_is_added_to_what_is_there_and_taken_away_again() {
         let sections = [section("cfg01", Some("guest"), [("dhcp_option", before)])];
         let (changed, record) = apply(&sections, &guest(URI), &Record::new(), false);
         assert_eq!(changed[0].options.get("dhcp_option"), after.as_ref());
-        assert_eq!(apply(&changed, &BTreeMap::new(), &record, false), (sections.to_vec(), Record::new()));
+        assert_eq!(apply(&changed, &SortedMap::new(), &record, false), (sections.to_vec(), Record::new()));
     }
 }
 
@@ -110,11 +110,11 @@ fn odhcpd_is_told_only_if_it_understands() {
 
 #[test]
 fn a_network_without_an_interface_keeps_what_it_has() {
-    let portals = BTreeMap::from([("bar", NEXT), ("cafe", URI)].map(|(n, u)| (n.parse().unwrap(), u.to_owned())));
+    let portals = SortedMap::from([("bar", NEXT), ("cafe", URI)].map(|(n, u)| (n.parse().unwrap(), u.to_owned())));
     let on = |pairs: &[(&str, &str)]| {
         let pairs =
             pairs.iter().map(|(network, interface)| (network.parse().unwrap(), [(*interface).to_owned()].into()));
-        pairs.collect::<BTreeMap<NetworkId, BTreeSet<String>>>()
+        pairs.collect::<SortedMap<NetworkId, SortedSet<String>>>()
     };
     let told_when = |settled: bool, interfaces: &[(&str, &str)], record: &Record| {
         let wishes = wishes(&portals, &on(interfaces), settled, record);
@@ -139,7 +139,7 @@ proptest! {
     ) {
         let (one, record) = apply(&sections, &first, &Record::new(), odhcpd[0]);
         let (two, record) = apply(&one, &second, &record, odhcpd[1]);
-        prop_assert_eq!(apply(&two, &BTreeMap::new(), &record, false), (sections, Record::new()));
+        prop_assert_eq!(apply(&two, &SortedMap::new(), &record, false), (sections, Record::new()));
     }
 
     #[test]
@@ -175,7 +175,7 @@ proptest! {
 /// Makes the plan and carries it out.
 fn apply(
     sections: &[Section],
-    wishes: &BTreeMap<String, Wish>,
+    wishes: &SortedMap<String, Wish>,
     record: &Record,
     odhcpd: bool,
 ) -> (Vec<Section>, Record) {
@@ -196,9 +196,9 @@ fn edited(sections: &[Section], edits: &[Edit]) -> Vec<Section> {
 }
 
 /// The section as it is without anything that we put there or may have.
-fn without_ours(section: &Section, wishes: &BTreeMap<String, Wish>, record: &Record) -> Section {
+fn without_ours(section: &Section, wishes: &SortedMap<String, Wish>, record: &Record) -> Section {
     let put = record.values().flat_map(|e| e.dhcp_option.iter().chain(&e.captive_portal_uri));
-    let uris: BTreeSet<_> = wishes.values().map(|w| &w.uri).chain(put).collect();
+    let uris: SortedSet<_> = wishes.values().map(|w| &w.uri).chain(put).collect();
     let is_ours = |entry: &str| uris.iter().any(|uri| entry == format!("114,{uri}") || entry == **uri);
     let mut section = section.clone();
     section.options.retain(|name, value| {
@@ -218,7 +218,7 @@ fn section<const N: usize>(name: &str, interface: Option<&str>, options: [(&str,
     Section { name: name.to_owned(), options: interface.into_iter().chain(options).collect() }
 }
 
-fn guest(uri: &str) -> BTreeMap<String, Wish> {
+fn guest(uri: &str) -> SortedMap<String, Wish> {
     [("guest".to_owned(), wish(uri))].into()
 }
 
@@ -233,19 +233,19 @@ fn wish(uri: &str) -> Wish {
     Wish { network: "cafe".parse().unwrap(), uri: uri.to_owned() }
 }
 
-fn wished() -> impl Strategy<Value = BTreeMap<String, Wish>> {
+fn wished() -> impl Strategy<Value = SortedMap<String, Wish>> {
     let uri = prop_oneof![Just(URI), Just(NEXT)];
-    prop::collection::btree_map(interface(), uri.prop_map(wish), 0..3)
+    prop::collection::btree_map(interface(), uri.prop_map(wish), 0..3).prop_map(SortedMap::from_iter)
 }
 
 fn recorded() -> impl Strategy<Value = Record> {
-    let uris = || subsequence(vec![URI.to_owned(), NEXT.to_owned()], 0..=2).prop_map(BTreeSet::from_iter);
+    let uris = || subsequence(vec![URI.to_owned(), NEXT.to_owned()], 0..=2).prop_map(SortedSet::from_iter);
     let entry = (uris(), uris()).prop_map(|(dhcp_option, captive_portal_uri)| Entry {
         network: "cafe".parse().unwrap(),
         dhcp_option,
         captive_portal_uri,
     });
-    prop::collection::btree_map(interface(), entry, 0..3)
+    prop::collection::btree_map(interface(), entry, 0..3).prop_map(SortedMap::from_iter)
 }
 
 fn interface() -> impl Strategy<Value = String> {

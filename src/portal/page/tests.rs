@@ -1,6 +1,6 @@
 //! What stands on a page, and what never gets onto it.
 
-use std::collections::BTreeMap;
+use sorted::SortedMap;
 
 use proptest::prelude::*;
 use welcome_proto::Digest;
@@ -156,7 +156,7 @@ fn hostile_names_and_titles_are_text() {
 }
 
 fn unescape(text: &str) -> String {
-    let entities = BTreeMap::from([("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'")]);
+    let entities = SortedMap::from([("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'")]);
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('&') {
