@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use welcome_core::SessionId;
 
 /// How many of the latest samples count.
@@ -35,7 +35,7 @@ pub struct Sample {
 }
 
 /// The latest samples in a few numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// How many joins were handled since the start; the other numbers are of the latest 256.
     pub count: u32,
@@ -101,7 +101,8 @@ mod tests {
     /// The core gives out the names of visits; so they come from there.
     fn sessions(n: u8) -> Vec<SessionId> {
         let network = welcome_core::NetworkRules { ifnames: ["w".to_owned()].into(), ..Default::default() };
-        let rules = welcome_core::Rules { networks: SortedMap::from([("n".parse().unwrap(), network)]), offers: vec![] };
+        let rules =
+            welcome_core::Rules { networks: SortedMap::from([("n".parse().unwrap(), network)]), offers: vec![] };
         let mut agent = Agent::default();
         let now = Now::default();
         let joins = (0..n).map(|i| Event::StationAuthorized {

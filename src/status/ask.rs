@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use serde_json::Value;
 use tokio::time::timeout;
-use tokio_ubus::{Client, Error, SOCKETS, Status};
+use tokio_ubus::{Blobmsg, Client, Error, SOCKETS, Status};
 
-use super::document::Document;
 use super::object;
+use super::text::text;
 use crate::bus::NoArguments;
 use crate::config::DEFAULT_STATUS_SOCKET;
 
@@ -20,25 +21,22 @@ use crate::config::DEFAULT_STATUS_SOCKET;
 /// # Errors
 /// If no agent answers.
 pub fn ask(socket: Option<&Path>, json: bool) -> anyhow::Result<String> {
-    let (document, whole) = match socket {
+    let document = match socket {
         Some(socket) => by_socket(socket)?,
         None => anywhere(&SOCKETS.map(Path::new), Path::new(DEFAULT_STATUS_SOCKET))?,
     };
-    Ok(if json { whole + "\n" } else { document.to_string() })
+    Ok(if json { format!("{document}\n") } else { text(&document) })
 }
 
-/// The document, and the same as text. One of `ubus` that has the agent's object, or else `socket`.
+/// The document. One of `ubus` that has the agent's object, or else `socket`.
 ///
 /// # Errors
 /// If no agent answers; says why not, of all of them.
-pub fn anywhere(ubus: &[&Path], socket: &Path) -> anyhow::Result<(Document, String)> {
+pub fn anywhere(ubus: &[&Path], socket: &Path) -> anyhow::Result<Value> {
     let mut reasons = Vec::new();
     for ubus in ubus.iter().filter(|u| u.exists()) {
         match by_ubus(ubus) {
-            Ok(document) => {
-                let text = serde_json::to_string(&document).context("understand the agent's answer")?;
-                return Ok((document, text));
-            }
+            Ok(document) => return Ok(document),
             Err(reason) => reasons.push(format!("{reason:#}")),
         }
     }
@@ -48,7 +46,7 @@ pub fn anywhere(ubus: &[&Path], socket: &Path) -> anyhow::Result<(Document, Stri
     by_socket(socket).map_err(|error| anyhow!("{error:#} ({})", reasons.join("; ")))
 }
 
-fn by_ubus(path: &Path) -> anyhow::Result<Document> {
+fn by_ubus(path: &Path) -> anyhow::Result<Value> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let (bus, driver) = tokio_ubus::connect(path);
     runtime.block_on(async {
@@ -59,20 +57,20 @@ fn by_ubus(path: &Path) -> anyhow::Result<Document> {
     })
 }
 
-async fn over(bus: &Client) -> anyhow::Result<Document> {
+async fn over(bus: &Client) -> anyhow::Result<Value> {
     // Its other end may have been left by a ubusd that is no more.
     if !timeout(REACH, bus.connected().wait_for(|is| *is)).await.is_ok_and(|is| is.is_ok()) {
         bail!("ubusd does not answer");
     }
     match bus.call(object::PATH, "status", &NoArguments {}, ANSWER).await {
-        Ok(answer) => answer.read().context("understand the agent's answer over ubus"),
+        Ok(answer) => Ok(answer.data.first().map(Blobmsg::to_json).unwrap_or_default()),
         Err(Error::Refused(Status::NotFound)) => bail!("ubus has no object `{}`", object::PATH),
         Err(Error::Refused(Status::PermissionDenied)) => bail!("ubus lets only root ask"),
         Err(error) => Err(error).context("ask the agent over ubus"),
     }
 }
 
-fn by_socket(socket: &Path) -> anyhow::Result<(Document, String)> {
+fn by_socket(socket: &Path) -> anyhow::Result<Value> {
     let stream = match UnixStream::connect(socket) {
         Ok(stream) => stream,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -80,10 +78,10 @@ fn by_socket(socket: &Path) -> anyhow::Result<(Document, String)> {
         }
         Err(error) => return Err(error).with_context(|| format!("ask the agent at {}", socket.display())),
     };
-    let mut text = String::new();
-    let read = stream.set_read_timeout(Some(ANSWER)).and_then(|()| stream.take(MAX_DOCUMENT).read_to_string(&mut text));
+    let mut text = Vec::new();
+    let read = stream.set_read_timeout(Some(ANSWER)).and_then(|()| stream.take(MAX_DOCUMENT).read_to_end(&mut text));
     read.with_context(|| format!("get an answer from the agent at {}", socket.display()))?;
-    Ok((serde_json::from_str(&text).context("understand the agent's answer")?, text))
+    serde_json::from_slice(&text).context("understand the agent's answer")
 }
 
 /// For ubusd to say hello.

@@ -9,6 +9,7 @@ pub mod document;
 pub mod object;
 pub mod say;
 pub mod socket;
+pub mod text;
 
 use sorted::SortedMap;
 use std::fmt;
@@ -192,7 +193,7 @@ pub(super) mod tests {
     #[test]
     fn a_person_is_told_what_matters() {
         assert_eq!(
-            source().document().to_string(),
+            text::text(&serde_json::to_value(source().document()).unwrap()),
             "welcomed 0.1.0, running for 0 s\n\
              server: not connected: connect to https://d: refused\n\
              reports: 2 waiting for the server, 1 lost\n\
@@ -211,7 +212,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_document_says_when_and_how_fast_and_is_read_as_it_was_written() {
+    fn the_document_says_when_and_how_fast() {
         let document = source().document();
         let session = &document.sessions[0];
         assert_eq!(session.ready_us, Some(300));
@@ -219,7 +220,6 @@ pub(super) mod tests {
         assert_eq!(session.offers[0].id.as_str(), "hello");
         let text = serde_json::to_string(&document).unwrap();
         assert!(text.contains(r#""server":{"link":"away","reason":"#), "{text}");
-        assert_eq!(serde_json::from_str::<Document>(&text).unwrap(), document);
         assert_eq!(unix_seconds(Duration::from_micros(1_795_400_000_123_456)).to_string(), "1795400000.123456");
     }
 }

@@ -156,9 +156,8 @@ async fn whoever_asks_is_answered_over_ubus_or_else_by_the_socket() {
         let asking = tokio::task::spawn_blocking(move || ask::anywhere(&[&ubus], &socket));
         asking.await.unwrap().map_err(|error| format!("{error:#}"))
     };
-    let (document, text) = asked(bench.broker.path()).await.unwrap();
-    assert_eq!(document.sessions.len(), 1);
-    assert_eq!(serde_json::from_str::<super::super::document::Document>(&text).unwrap(), document);
+    let document = asked(bench.broker.path()).await.unwrap();
+    assert_eq!(document["sessions"].as_array().unwrap().len(), 1, "{document}");
 
     let empty = tempfile::tempdir().unwrap();
     let other = Broker::start(empty.path());
@@ -175,7 +174,7 @@ async fn whoever_asks_is_answered_over_ubus_or_else_by_the_socket() {
     let status = crate::status::Status::bind(&socket).unwrap();
     let tasks = Tasks::new();
     let task = tokio::spawn(status.run(Arc::clone(&bench.source), tasks.stop_signal()));
-    assert_eq!(asked(other.path()).await.unwrap().0.sessions.len(), 1);
+    assert_eq!(asked(other.path()).await.unwrap()["sessions"].as_array().unwrap().len(), 1);
     drop(tasks);
     task.await.unwrap().unwrap();
 }
