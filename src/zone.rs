@@ -38,6 +38,20 @@ impl Zone {
         self.0.find_local_time_type(unix).map_or(0, |local| local.ut_offset())
     }
 
+    /// The local time as logs write it, 15 characters: `Nov  7 13:05:09`.
+    #[must_use]
+    pub fn stamp(&self, unix: u64) -> String {
+        let local = i64::try_from(unix).unwrap_or(i64::MAX).saturating_add(self.offset_s(unix).into());
+        UtcDateTime::from_timespec(local, 0).map_or_else(
+            // Beyond the years that there are.
+            |_| " ".repeat(15),
+            |t| {
+                let month = MONTHS[usize::from(t.month() - 1)];
+                format!("{month} {:2} {:02}:{:02}:{:02}", t.month_day(), t.hour(), t.minute(), t.second())
+            },
+        )
+    }
+
     /// When it is this local time; `None` if there is no such date. Of an hour that comes twice either one is meant.
     #[must_use]
     pub fn unix(&self, year: i32, month: u8, day: u8, hour: u8, minute: u8) -> Option<u64> {
@@ -65,6 +79,7 @@ impl std::str::FromStr for Zone {
     }
 }
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const POSIX: &str = "/etc/TZ";
 const BINARY: &str = "/etc/localtime";
 const MAX_TEXT: usize = 100;
@@ -74,6 +89,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_log_s_stamp_is_local_and_of_one_length() {
+        let berlin: Zone = "CET-1CEST,M3.5.0,M10.5.0/3".parse().unwrap();
+        assert_eq!(berlin.stamp(1_783_152_309), "Jul  4 10:05:09");
+        assert_eq!(Zone::default().stamp(0), "Jan  1 00:00:00");
+        assert_eq!(berlin.stamp(u64::MAX).len(), 15);
+    }
 
     proptest! {
         #[test]
