@@ -23,9 +23,9 @@ use welcome_core::SessionId;
 
 use super::Limits;
 use super::deadline::WriteDeadline;
-use super::link::Link;
 use super::route::{By, Caller, Router};
 use crate::tasks::Stop;
+use crate::wire::Wire;
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,10 +132,10 @@ async fn serve(
         Err(error) => return debug!(%ip, %error, "the connection ended before it began"),
     };
     let link = match acceptor {
-        None => Link::Plain(stream),
+        None => Wire::Plain(stream),
         // As long as for the head of a request, which is what it is part of to whoever waits.
         Some(acceptor) => match timeout(limits.head_time, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Link::Tls(Box::new(stream)),
+            Ok(Ok(stream)) => Wire::Tls(Box::new(stream.into())),
             Ok(Err(error)) => return debug!(%ip, %error, "no handshake"),
             Err(_late) => return debug!(%ip, "a handshake that takes too long"),
         },

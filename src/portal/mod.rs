@@ -12,7 +12,7 @@ pub mod color;
 pub mod connections;
 pub mod deadline;
 pub mod form;
-pub mod link;
+
 pub mod page;
 mod people;
 pub mod probe;

@@ -19,13 +19,13 @@ use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::config::{Server, ServerUrl};
+use crate::wire::Wire;
 
 /// How to reach one server.
 pub struct Link {
@@ -66,11 +66,11 @@ impl Link {
         let stream = self.connect_tcp(host, port).await?;
         stream.set_nodelay(true)?;
         match &self.tls {
-            None => Connection::begin(stream, self.deadline).await,
+            None => Connection::begin(Wire::Plain(stream), self.deadline).await,
             Some(tls) => {
                 let name = ServerName::try_from(host.to_owned())?;
                 let stream = tls.connect(name, stream).await.map_err(explain)?;
-                Connection::begin(stream, self.deadline).await
+                Connection::begin(Wire::Tls(Box::new(stream.into())), self.deadline).await
             }
         }
     }
@@ -106,10 +106,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    async fn begin(
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        deadline: Duration,
-    ) -> anyhow::Result<Self> {
+    async fn begin(stream: Wire, deadline: Duration) -> anyhow::Result<Self> {
         let mut http = http1::Builder::new();
         http.max_buf_size(MAX_BUFFER);
         let (requests, connection) = http.handshake(TokioIo::new(stream)).await?;

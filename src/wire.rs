@@ -1,4 +1,4 @@
-//! A connection, with or without TLS, as one type: the HTTP code is in the program once.
+//! A connection, with or without TLS, to us or from us, as one type: the HTTP code is in the program once.
 
 use std::io;
 use std::pin::Pin;
@@ -6,11 +6,11 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
 /// Either kind.
 #[derive(Debug)]
-pub enum Link {
+pub enum Wire {
     /// As it came.
     Plain(TcpStream),
     /// After the handshake. Boxed: its state has a kilobyte.
@@ -19,13 +19,13 @@ pub enum Link {
 
 /// Hands a call on to the stream that it is.
 macro_rules! either {
-    ($link:expr, $stream:ident => $call:expr) => {
-        match $link.get_mut() {
-            Link::Plain(stream) => {
+    ($wire:expr, $stream:ident => $call:expr) => {
+        match $wire.get_mut() {
+            Wire::Plain(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }
-            Link::Tls(stream) => {
+            Wire::Tls(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }
@@ -33,13 +33,13 @@ macro_rules! either {
     };
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         either!(self, stream => stream.poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         either!(self, stream => stream.poll_write(cx, bytes))
     }
