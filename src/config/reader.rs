@@ -50,9 +50,14 @@ impl<'a> Reader<'a> {
         let Value { line, text } = self.value(option)?;
         let value = read(text);
         if value.is_none() {
-            self.problem(*line, option, format!("{text:?} cannot be used; expected {right}"));
+            self.refuse(*line, option, text, right);
         }
         value
+    }
+
+    /// Apart from the ones above, of which there is one for each type that is read.
+    fn refuse(&mut self, line: usize, option: &str, text: &str, right: &str) {
+        self.problem(line, option, format!("{text:?} cannot be used; expected {right}"));
     }
 
     /// The values of a list that `read` takes, with their lines. Several in one value, parted by spaces, are several.
@@ -63,7 +68,7 @@ impl<'a> Reader<'a> {
         for (line, word) in words {
             match read(word) {
                 Some(value) => taken.push((line, value)),
-                None => self.problem(line, option, format!("{word:?} cannot be used; expected {right}")),
+                None => self.refuse(line, option, word, right),
             }
         }
         taken

@@ -24,7 +24,7 @@ impl Push {
     /// Reads `event: offers`; `None` if it is none.
     #[must_use]
     pub fn read(data: &str) -> Option<Self> {
-        let push: Result<Self, _> = serde_json::from_str(data);
+        let push: Result<Self, _> = serde_json::from_slice(data.as_bytes());
         let mut push = push
             .map_err(|e| warn!(why = ?Wrong::unreadable(&e), "what the server pushed cannot be understood"))
             .ok()?;
@@ -117,7 +117,7 @@ impl<'a> Sieve<'a> {
 /// # Errors
 /// If it is not the operator's word, is not for one network, or was for a moment before `now` (Unix time).
 pub fn read_say(data: &str, trust: &Trust, now: u64) -> Result<(NetworkId, Given), Wrong> {
-    let SayPush { say } = serde_json::from_str(data).map_err(|e| Wrong::unreadable(&e))?;
+    let SayPush { say } = serde_json::from_slice(data.as_bytes()).map_err(|e| Wrong::unreadable(&e))?;
     let given = trust.check(say)?;
     let unusable = |why| Err(Wrong::Unusable(format!("{}: {why}", given.offer.id)));
     let [network] = &given.offer.networks[..] else { return unusable("not for one network") };

@@ -57,14 +57,15 @@ impl Trust {
             UnparsedPublicKey::new(&ED25519, &self.key).verify(&signed.message(), &signature).is_ok()
         });
         if !good {
-            return Err(match serde_json::from_str::<Claim>(&signed.statement) {
+            return Err(match serde_json::from_slice::<Claim>(signed.statement.as_bytes()) {
                 Ok(Claim { sender, offer: ClaimedOffer { id } }) => {
                     Wrong::Refused((sender, id), "not signed by the operator")
                 }
                 Err(_) => Wrong::Unusable("a signature that is not the operator's, of nothing one can read".to_owned()),
             });
         }
-        let statement: Statement = serde_json::from_str(&signed.statement).map_err(|e| Wrong::unreadable(&e))?;
+        let statement: Statement =
+            serde_json::from_slice(signed.statement.as_bytes()).map_err(|e| Wrong::unreadable(&e))?;
         let Statement { router, sender, offer } = statement;
         if router != self.router {
             return Err(Wrong::Refused((sender, offer.id), "signed for another router"));

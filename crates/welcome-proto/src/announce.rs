@@ -110,9 +110,26 @@ impl std::str::FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, PlaceError> {
         let (lat, lon) = text.split_once(',').ok_or(PlaceError)?;
-        let number = |t: &str| t.trim().parse().map_err(|_| PlaceError);
-        Self::new(number(lat)?, number(lon)?)
+        Self::new(degrees(lat.trim()).ok_or(PlaceError)?, degrees(lon.trim()).ok_or(PlaceError)?)
     }
+}
+
+/// `-48.1374`: a sign, digits, and at most nine digits behind a point. The number that is nearest, as both the digits and
+/// the power of ten are exact and so is their division; std's reader of any number costs a router 14 kB.
+fn degrees(text: &str) -> Option<f64> {
+    let digits = text.trim_start_matches(['+', '-']);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let are_digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
+    let is_number = are_digits(whole) && are_digits(fraction) && whole.len() + fraction.len() > 0;
+    if !is_number || text.len() - digits.len() > 1 || whole.len() > 3 || fraction.len() > 9 {
+        return None;
+    }
+    let digit = |n: u64, b: u8| 10 * n + u64::from(b - b'0');
+    let all = whole.bytes().chain(fraction.bytes()).fold(0, digit);
+    let scale = fraction.bytes().fold(1, |scale: u64, _| 10 * scale);
+    #[expect(clippy::cast_precision_loss, reason = "at most twelve digits")]
+    let size = all as f64 / scale as f64;
+    Some(if text.starts_with('-') { -size } else { size })
 }
 
 /// Not a position.
@@ -131,5 +148,26 @@ impl TryFrom<RawPlace> for Place {
 
     fn try_from(raw: RawPlace) -> Result<Self, PlaceError> {
         Self::new(raw.lat, raw.lon)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn degrees_are_read_as_std_reads_them(text in "[+-]?[0-9]{0,3}(\\.[0-9]{0,9})?") {
+            prop_assert_eq!(degrees(&text), text.parse().ok());
+        }
+
+        #[test]
+        fn nothing_else_is_read(text in "[-+0-9.,eEinfaN ]{0,16}") {
+            if let Some(read) = degrees(&text) {
+                prop_assert_eq!(Ok(read), text.parse());
+            }
+        }
     }
 }
