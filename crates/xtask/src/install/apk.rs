@@ -57,7 +57,6 @@ pub(super) fn install(root: &Root, file: &[u8]) -> anyhow::Result<String> {
     }
     database.insert(name.to_owned(), stanza);
     write_database(root, &database)?;
-    root.put(SCRIPTS, &Entry::Directory)?;
     for (script, file) in KEPT {
         let text = package.scripts.iter().find(|(when, _)| *when == script).map(|(_, text)| text);
         root.take(&kept(name, file))?;
@@ -82,7 +81,10 @@ pub(super) fn remove(root: &Root, name: &str) -> anyhow::Result<()> {
     let stanza = database.remove(name).context("it is not installed")?;
     root.run(&kept(name, "pre-deinstall"), &[field(&stanza, "V:")], &[])?;
     let files = files(&stanza);
-    files.keys().try_for_each(|path| take(root, path, &files))?;
+    for path in files.keys() {
+        root.take(&format!("{path}.apk-new"))?;
+        take(root, path, &files)?;
+    }
     KEPT.into_iter().try_for_each(|(_, file)| root.take(&kept(name, file)))?;
     write_database(root, &database)
 }
@@ -111,7 +113,6 @@ fn read_database(root: &Root) -> anyhow::Result<BTreeMap<String, String>> {
 
 fn write_database(root: &Root, database: &BTreeMap<String, String>) -> anyhow::Result<()> {
     let text: String = database.values().flat_map(|stanza| [stanza, "\n"]).collect();
-    root.put("lib/apk/db", &Entry::Directory)?;
     root.put(DATABASE, &Entry::File { mode: 0o644, bytes: text.into_bytes() })
 }
 

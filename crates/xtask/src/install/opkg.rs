@@ -114,9 +114,6 @@ fn conffiles(stanza: &str) -> BTreeMap<String, String> {
 }
 
 fn put_text(root: &Root, path: &str, text: String) -> anyhow::Result<()> {
-    if let Some((directory, _)) = path.rsplit_once('/') {
-        root.put(directory, &Entry::Directory)?;
-    }
     root.put(path, &Entry::File { mode: 0o644, bytes: text.into_bytes() })
 }
 

@@ -63,10 +63,11 @@ impl Root {
         }
     }
 
-    /// Puts something at a path, in place of what is there.
+    /// Puts something at a path, in place of what is there; its directory is made.
     pub(super) fn put(&self, path: &str, entry: &Entry) -> anyhow::Result<()> {
         let full = self.inside(path)?;
         let put = || -> anyhow::Result<()> {
+            full.parent().map_or(Ok(()), fs::create_dir_all)?;
             match entry {
                 Entry::Directory => fs::create_dir_all(&full)?,
                 Entry::File { mode, bytes } => {

@@ -23,6 +23,22 @@ impl Dist {
         Self { built: build(&options).unwrap(), out: options.out, dir }
     }
 
+    /// The next version, with another configuration and other keys.
+    pub(crate) fn next() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = options(dir.path(), 1_710_000_000);
+        let repository = &options.repository;
+        for name in ["welcomed", "luci-app-welcomed"] {
+            let makefile = repository.join("openwrt-package").join(name).join("Makefile");
+            let text = fs::read_to_string(&makefile).unwrap();
+            fs::write(makefile, text.replace("PKG_RELEASE:=1", "PKG_RELEASE:=2")).unwrap();
+        }
+        let configuration = repository.join("files/etc/config/welcomed");
+        let text = fs::read_to_string(&configuration).unwrap();
+        fs::write(configuration, text + NEXT).unwrap();
+        Self { built: build(&options).unwrap(), out: options.out, dir }
+    }
+
     pub(crate) fn read(&self, path: &str) -> Vec<u8> {
         fs::read(self.out.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
@@ -41,9 +57,10 @@ impl Dist {
 
 /// The name of the agent's package in a feed.
 pub(crate) fn agent(format: &str, arch: &str) -> String {
+    let [version, _] = versions();
     match format {
-        "ipk" => format!("welcomed_{VERSION}_{arch}.ipk"),
-        _ => format!("welcomed-{VERSION}.apk"),
+        "ipk" => format!("welcomed_{version}_{arch}.ipk"),
+        _ => format!("welcomed-{version}.apk"),
     }
 }
 
@@ -108,4 +125,11 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-r1");
+/// The packages' version, and the next one.
+pub(crate) fn versions() -> [String; 2] {
+    let version = xtask::version::from_cargo(env!("CARGO_PKG_VERSION")).unwrap();
+    [1, 2].map(|release| format!("{version}-r{release}"))
+}
+
+/// What ends the next version's configuration.
+pub(crate) const NEXT: &str = "# the next version\n";

@@ -16,7 +16,7 @@ use xtask::targets::TARGETS;
 use xtask::tree::Entry;
 use xtask::version::is_apk;
 
-use crate::fixture::{Dist, VERSION, agent, options, program, root};
+use crate::fixture::{Dist, agent, options, program, root, versions};
 
 const ARCH: &str = "mipsel_24kc";
 
@@ -118,7 +118,7 @@ fn opkg_is_told_what_it_needs_in_the_order_of_openwrt() {
         ]
     );
     let field = |name| ipk.field(name);
-    assert_eq!((field("Package"), field("Version"), field("Architecture")), ("welcomed", VERSION, ARCH));
+    assert_eq!((field("Package"), field("Version"), field("Architecture")), ("welcomed", versions()[0].as_str(), ARCH));
     assert_eq!(field("Depends"), "libc, ca-bundle");
     assert_eq!(field("Require-User"), "welcomed:welcomed:network", "group network reaches hostapd's sockets");
     assert_eq!(field("Installed-Size"), ipk.data_size.to_string());
@@ -137,7 +137,10 @@ fn apk_is_told_what_it_needs() {
     let dist = Dist::new();
     let (container, package) = apk(&dist);
     let info = &package.info;
-    assert_eq!((info.name.as_str(), info.version.as_str(), info.arch.as_str()), ("welcomed", VERSION, ARCH));
+    assert_eq!(
+        (info.name.as_str(), info.version.as_str(), info.arch.as_str()),
+        ("welcomed", versions()[0].as_str(), ARCH)
+    );
     assert!(is_apk(&info.version));
     assert_eq!(info.depends, ["ca-bundle", "libc"]);
     assert_eq!(info.provides, ["welcomed-any"]);
@@ -212,7 +215,8 @@ fn every_script_is_one_for_a_shell_and_hands_over_to_openwrts() {
 #[test]
 fn the_luci_packages_run_anywhere_and_bring_the_language() {
     let dist = Dist::new();
-    let read = |name: &str| ipk::read(&dist.read(&format!("24.10/{ARCH}/{name}_{VERSION}_all.ipk"))).unwrap();
+    let [version, _] = versions();
+    let read = |name: &str| ipk::read(&dist.read(&format!("24.10/{ARCH}/{name}_{version}_all.ipk"))).unwrap();
     let (application, language) = (read("luci-app-welcomed"), read("luci-i18n-welcomed-zh-cn"));
     assert_eq!(application.field("Depends"), "libc, luci-base, welcomed");
     assert_eq!(language.field("Depends"), "libc, luci-app-welcomed");
@@ -224,7 +228,7 @@ fn the_luci_packages_run_anywhere_and_bring_the_language() {
     let expected = "uci set luci.languages.zh_cn='简体中文 (Simplified Chinese)'; uci commit luci\n";
     assert_eq!(std::str::from_utf8(enable).unwrap(), expected);
     for name in ["luci-app-welcomed", "luci-i18n-welcomed-zh-cn"] {
-        let container = Container::decode(&dist.read(&format!("25.12/{ARCH}/{name}-{VERSION}.apk"))).unwrap();
+        let container = Container::decode(&dist.read(&format!("25.12/{ARCH}/{name}-{version}.apk"))).unwrap();
         let package = Package::read(&container).unwrap();
         assert_eq!(package.info.arch, "noarch");
         assert!(text(&package, &format!("/lib/apk/packages/{name}.list")).lines().count() > 0);

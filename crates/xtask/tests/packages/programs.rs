@@ -1,10 +1,13 @@
 //! The real programs on what we build, where they are: signify-openbsd, usign, opkg (also as opkg-cl) and apk.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::fixture::{Dist, VERSION, agent};
+use xtask::targets::TARGETS;
+
+use crate::fixture::{Dist, NEXT, agent, versions};
 
 /// A program, or None and a word that this is not tested.
 fn program(names: &[&str]) -> Option<PathBuf> {
@@ -59,64 +62,94 @@ fn tar_of_gnu_unpacks_an_ipk_as_it_was_meant() {
 }
 
 #[test]
-fn opkg_installs_and_upgrades_from_the_signed_feed() {
+fn opkg_installs_and_upgrades_from_the_feed_and_keeps_what_was_edited() {
     let Some(opkg) = program(&["opkg-cl", "opkg"]) else { return };
-    let dist = Dist::new();
-    let root = dist.scratch("opkg");
-    for dir in ["etc/opkg/keys", "usr/lib/opkg", "var/lock", "tmp"] {
+    let (old, new) = (Dist::new(), Dist::next());
+    let [version, next] = versions();
+    let root = old.scratch("root");
+    for dir in ["etc/opkg", "usr/lib/opkg", "var/lock", "tmp"] {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
-    let feed = dist.out.join("24.10").join(ARCH);
-    let configuration = format!(
-        "dest root /\narch all 1\narch {ARCH} 10\nlists_dir ext /var/lists\nsrc/gz welcomed file://{}\n",
-        feed.display()
-    );
-    fs::write(root.join("etc/opkg.conf"), configuration).unwrap();
-    let provided = "Package: libc\nVersion: 1\nStatus: install ok installed\nArchitecture: all\n\n";
-    let provided = [provided.to_owned(), provided.replace("libc", "ca-bundle"), provided.replace("libc", "luci-base")];
-    fs::write(root.join("usr/lib/opkg/status"), provided.concat()).unwrap();
-    let opkg = |arguments: &[&str]| {
+    // What every image has.
+    let package =
+        |name: &str| format!("Package: {name}\nVersion: 1\nStatus: install ok installed\nArchitecture: all\n\n");
+    fs::write(root.join("usr/lib/opkg/status"), ["libc", "ca-bundle", "luci-base"].map(package).concat()).unwrap();
+    let opkg = |dist: &Dist, arguments: &[&str]| {
+        let feed = format!("src/gz welcomed file://{}/24.10/{ARCH}", dist.out.display());
+        let check = verifier(dist).map(|program| format!("option check_signature\noption verify_program {program}\n"));
+        let feed = format!("{}{feed}", check.unwrap_or_default());
+        let text = format!("dest root /\nlists_dir ext /var/lists\narch all 1\narch {ARCH} 10\n{feed}\n");
+        fs::write(root.join("etc/opkg.conf"), text).unwrap();
         let mut command = Command::new(&opkg);
         command.arg("-f").arg(root.join("etc/opkg.conf")).arg("-o").arg(&root).args(arguments);
-        command.env("IPKG_NO_SCRIPT", "1");
-        run(&mut command)
+        run(command.env("IPKG_NO_SCRIPT", "1"))
     };
-    let said = opkg(&["install", "--force-postinstall", feed.join(agent("ipk", ARCH)).to_str().unwrap()]).unwrap();
-    assert!(root.join("usr/sbin/welcomed").is_file(), "{said}");
-    let listed = opkg(&["list-installed"]).unwrap();
-    assert!(listed.contains(&format!("welcomed - {VERSION}")), "{listed}");
-    let said = opkg(&["files", "welcomed"]).unwrap();
-    assert!(said.contains("/etc/init.d/welcomed"), "{said}");
-    fs::write(root.join("etc/config/welcomed"), "# mine\n").unwrap();
-    opkg(&["install", "--force-reinstall", feed.join(agent("ipk", ARCH)).to_str().unwrap()]).unwrap();
-    assert_eq!(fs::read_to_string(root.join("etc/config/welcomed")).unwrap(), "# mine\n");
+    let said = opkg(&old, &["update"]).unwrap();
+    assert!(verifier(&old).is_none() || said.contains("Signature check passed"), "{said}");
+    opkg(&old, &["install", "luci-i18n-welcomed-zh-cn"]).unwrap();
+    let installed = opkg(&old, &["list-installed"]).unwrap();
+    for name in ["welcomed", "luci-app-welcomed", "luci-i18n-welcomed-zh-cn"] {
+        assert!(installed.contains(&format!("{name} - {version}")), "{installed}");
+    }
+    assert_eq!(fs::read(root.join("usr/sbin/welcomed")).unwrap(), crate::fixture::program(TARGETS[4]));
+    let configuration = root.join("etc/config/welcomed");
+    assert_eq!(fs::metadata(&configuration).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&configuration, "# mine\n").unwrap();
+    opkg(&new, &["update"]).unwrap();
+    opkg(&new, &["upgrade", "welcomed"]).unwrap();
+    assert!(opkg(&new, &["list-installed"]).unwrap().contains(&format!("welcomed - {next}")), "upgraded");
+    assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
+    let brought = fs::read_to_string(root.join("etc/config/welcomed-opkg")).unwrap();
+    assert!(brought.ends_with(NEXT), "{brought}");
+}
+
+/// What opkg-key is on a router: called with `verify SIGNATURE INDEX`.
+fn verifier(dist: &Dist) -> Option<String> {
+    let signify = program(&["usign", "signify-openbsd"])?;
+    let [signify, key] = [signify, dist.out.join("welcomed.pub")].map(|path| path.display().to_string());
+    let file = dist.scratch("verifier").join("opkg-key");
+    fs::write(&file, format!("#!/bin/sh\nexec {signify} -V -q -p {key} -x \"$2\" -m \"$3\"\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    Some(file.display().to_string())
 }
 
 #[test]
-fn apk_verifies_the_packages_and_installs_from_the_signed_index() {
+fn apk_installs_and_upgrades_from_the_signed_index_and_keeps_what_was_edited() {
     let Some(apk) = program(&["apk"]) else { return };
-    let dist = Dist::new();
-    let feed = dist.out.join("25.12").join(ARCH);
-    let keys = dist.scratch("keys");
-    fs::copy(dist.out.join("welcomed.pem"), keys.join("welcomed.pem")).unwrap();
-    let root = dist.scratch("apk");
-    let none = dist.scratch("no-keys");
-    let run_apk = |keys: &Path, arguments: &[&str]| {
+    let (old, new) = (Dist::new(), Dist::next());
+    let [version, next] = versions();
+    let [keys, none, root, empty] = ["keys", "none", "root", "empty"].map(|name| old.scratch(name));
+    for (name, dist) in [("old.pem", &old), ("new.pem", &new)] {
+        fs::copy(dist.out.join("welcomed.pem"), keys.join(name)).unwrap();
+    }
+    let in_root = |keys: &Path, arguments: &[&str]| {
         let mut command = Command::new(&apk);
         command.arg("--root").arg(&root).args(["--arch", ARCH, "--keys-dir"]).arg(keys);
-        command.args(["--repositories-file", "/dev/null", "--no-network"]).args(arguments);
-        run(&mut command)
+        run(command.args(["--repositories-file", "/dev/null", "--no-network"]).args(arguments))
     };
-    let apk = |arguments: &[&str]| run_apk(&keys, arguments);
     for name in ["welcomed", "luci-app-welcomed", "luci-i18n-welcomed-zh-cn"] {
-        let file = feed.join(format!("{name}-{VERSION}.apk"));
-        apk(&["verify", file.to_str().unwrap()]).unwrap();
-        assert!(run_apk(&none, &["verify", file.to_str().unwrap()]).is_err(), "{name}");
+        let file = old.out.join(format!("25.12/{ARCH}/{name}-{version}.apk"));
+        in_root(&keys, &["verify", file.to_str().unwrap()]).unwrap();
+        assert!(in_root(&none, &["verify", file.to_str().unwrap()]).is_err(), "{name}");
     }
-    let index = format!("file://{}/packages.adb", feed.display());
-    apk(&["add", "--initdb", "--virtual", ".image"]).unwrap();
-    // What every image has; there is no feed of OpenWrt here.
-    let without = ["--force-broken-world", "--repository", &index];
-    let said = apk(&[&["add"][..], &without, &["welcomed"]].concat());
-    assert!(said.is_err_and(|text| text.contains("ca-bundle")), "what it depends on is asked for");
+    // What every image has.
+    for name in ["libc", "ca-bundle", "luci-base"] {
+        let file = empty.with_file_name(format!("{name}-1-r0.apk"));
+        let file = file.to_str().unwrap();
+        let [name, files] = [format!("name:{name}"), empty.display().to_string()];
+        let info = ["--info", &name, "--info", "version:1-r0", "--info", "arch:noarch", "--files", &files, "-o", file];
+        run(Command::new(&apk).arg("mkpkg").args(info)).unwrap();
+        in_root(&keys, &["add", "--initdb", "--allow-untrusted", file]).unwrap();
+    }
+    let feed = |dist: &Dist| format!("file://{}/25.12/{ARCH}/packages.adb", dist.out.display());
+    assert!(in_root(&none, &["--repository", &feed(&old), "add", "--no-scripts", "welcomed"]).is_err());
+    in_root(&keys, &["--repository", &feed(&old), "add", "--no-scripts", "luci-i18n-welcomed-zh-cn"]).unwrap();
+    let configuration = root.join("etc/config/welcomed");
+    assert_eq!(fs::metadata(&configuration).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::write(&configuration, "# mine\n").unwrap();
+    in_root(&keys, &["--repository", &feed(&new), "upgrade", "--no-scripts"]).unwrap();
+    assert!(in_root(&keys, &["list", "--installed"]).unwrap().contains(&format!("welcomed-{next}")), "upgraded");
+    assert_eq!(fs::read_to_string(&configuration).unwrap(), "# mine\n");
+    let brought = fs::read_to_string(root.join("etc/config/welcomed.apk-new")).unwrap();
+    assert!(brought.ends_with(NEXT), "{brought}");
 }
