@@ -1,13 +1,16 @@
-//! The real programs on what we build, where they are: signify-openbsd, usign, opkg (also as opkg-cl) and apk.
+//! The real programs on what we build, where they are: make, tar, signify-openbsd, usign, opkg (also as opkg-cl) and apk.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xtask::package::{Package, read_makefile};
+use xtask::recipe::Sources;
 use xtask::targets::TARGETS;
+use xtask::tree::{Entry, Tree};
 
-use crate::fixture::{Dist, NEXT, agent, versions};
+use crate::fixture::{Dist, NEXT, agent, copy, options, versions};
 
 /// A program, or None and a word that this is not tested.
 fn program(names: &[&str]) -> Option<PathBuf> {
@@ -44,6 +47,56 @@ fn signify_and_usign_accept_the_feeds_signature_and_notice_a_forged_index() {
         let forged = dist.scratch("forged").join("Packages");
         fs::write(&forged, dist.text(&format!("24.10/{ARCH}/Packages")).replace("libc", "libd")).unwrap();
         assert!(verify(&forged).is_err(), "{}", program.display());
+    }
+}
+
+/// Enough of OpenWrt's build system to carry out a recipe and to write scripts; paths come from the command line.
+const RULES: &str = "INCLUDE_DIR:=$(TOPDIR)\n\
+    INSTALL_DIR:=install -d -m0755\n\
+    INSTALL_BIN:=install -m0755\n\
+    INSTALL_DATA:=install -m0644\n\
+    INSTALL_CONF:=install -m0600\n\
+    define BuildPackage\n\
+    export POSTINST:=$$(Package/$(1)/postinst)\n\
+    export PRERM:=$$(Package/$(1)/prerm)\n\
+    all:\n$(call Package/$(1)/install,$(DEST))\n\
+    \tprintf '%s\\n' \"$$$$POSTINST\" > $$(DEST).postinst\n\
+    \tprintf '%s\\n' \"$$$$PRERM\" > $$(DEST).prerm\n\
+    endef\n";
+
+#[test]
+fn make_understands_the_makefile_as_our_reader_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path(), 0);
+    let rust = dir.path().join("feeds/packages/lang/rust");
+    let (rules, dest) = (dir.path().join("rules.mk"), dir.path().join("root"));
+    fs::create_dir_all(&rust).unwrap();
+    fs::write(rules, RULES).unwrap();
+    for empty in [rust.join("rust-package.mk"), dir.path().join("package.mk")] {
+        fs::write(empty, "").unwrap();
+    }
+    let installed = dir.path().join("installed");
+    let binaries = options.binaries.join(TARGETS[0].triple);
+    copy(&binaries, &installed.join("bin"));
+    let makefile = options.repository.join("openwrt-package/welcomed/Makefile");
+    let set = |name: &str, path: &Path| format!("{name}={}", path.display());
+    let mut make = Command::new("make");
+    make.args(["-s", "-f"]).arg(&makefile).arg(set("TOPDIR", dir.path())).arg(set("DEST", &dest));
+    make.arg(set("PKG_BUILD_DIR", &options.repository)).arg(set("PKG_INSTALL_DIR", &installed));
+    run(make.env_remove("MAKEFLAGS").arg("all")).unwrap();
+    let sources = Sources { repository: &options.repository, binaries: &binaries };
+    let ours = Package::from_makefile(&read_makefile(&makefile).unwrap(), "x86_64", sources).unwrap();
+    let mut theirs = Tree::default();
+    theirs.copy_directory(&dest, "").unwrap();
+    let paths = |tree: &Tree| tree.iter().map(|(path, _)| path.to_owned()).collect::<Vec<_>>();
+    assert_eq!(paths(&ours.tree), paths(&theirs));
+    for (path, entry) in ours.tree.iter() {
+        let Entry::File { mode, bytes } = entry else { continue };
+        assert_eq!(theirs.file(path), Some(&bytes[..]), "{path}");
+        assert_eq!(fs::metadata(dest.join(path)).unwrap().permissions().mode() & 0o7777, *mode, "{path}");
+    }
+    for (script, text) in [("postinst", ours.postinst), ("prerm", ours.prerm)] {
+        assert_eq!(fs::read_to_string(dest.with_extension(script)).unwrap(), text.unwrap(), "{script}");
     }
 }
 
