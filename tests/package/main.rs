@@ -64,6 +64,7 @@ fn the_crates_depend_on_each_other_as_drawn() {
         ("welcome-server", &["welcome-proto"]),
         ("welcome-client", &["welcome-proto", "wpa-ctrl"]),
         ("testkit", &["welcome-proto", "tokio-ubus", "wpa-ctrl"]),
+        ("xtask", &[]),
     ]);
     for (name, allowed) in &allowed {
         let manifest = if *name == "welcomed" { root() } else { root().join("crates").join(name) }.join("Cargo.toml");
@@ -111,7 +112,8 @@ fn belongs(file: &Path, part: &str) -> bool {
 fn documents() -> Vec<PathBuf> {
     let docs = std::fs::read_dir(root().join("docs")).unwrap().map(|e| e.unwrap().path());
     let docs = docs.filter(|p| p.extension().is_some_and(|e| e == "md"));
-    docs.chain([root().join("README.md"), root().join("tests/scenario/README.md")]).collect()
+    let others = ["README.md", "openwrt-package/README.md", "tests/scenario/README.md"];
+    docs.chain(others.map(|path| root().join(path))).collect()
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
