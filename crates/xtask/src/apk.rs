@@ -82,7 +82,7 @@ fn with_lists(package: &Package) -> anyhow::Result<Tree> {
             put("conffiles_static", hashes)?;
         }
     }
-    // Taken before the conffiles are, after the users: what is named here is what is looked for in the other lists.
+    // As OpenWrt's build system makes it: with the list of users in it, and without the other two and itself.
     let user = (!package.user.is_empty()).then(|| format!("/lib/apk/packages/{}.rusers", package.name));
     let mut listed: Vec<_> = package.tree.files().chain(user).collect();
     listed.sort();

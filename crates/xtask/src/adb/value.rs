@@ -61,7 +61,7 @@ impl Writer {
         self.store(tag, align, bytes)
     }
 
-    /// Bytes that are shared with nothing, because [`patch`](Self::patch) will change them.
+    /// Bytes that are shared with nothing, because [`patch`] will change them.
     pub fn own_blob(&mut self, bytes: &[u8]) -> Value {
         let length = u8::try_from(bytes.len()).expect("only hashes are changed afterwards");
         let value = Value::new(TAG_BLOB8, self.payload.len());

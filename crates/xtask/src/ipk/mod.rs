@@ -1,5 +1,5 @@
 //! opkg's format, which OpenWrt uses up to 24.10: a gzipped tar with three members, of which two are gzipped tars themselves, one
-//! with the package's files and one with what opkg must know of it. [`write`] makes one of a package, [`read`] takes anybody's
+//! with the package's files and one with what opkg must know of it. [`write()`] makes one of a package, [`read`] takes anybody's
 //! apart.
 
 mod read;
