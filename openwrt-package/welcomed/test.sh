@@ -25,6 +25,5 @@ timeout 30 welcomed check --config "$dir/wrong" 2> "$dir/said"
 [ $? -eq 78 ] || fail "a mistake in the configuration is not exit code 78"
 grep enabeld "$dir/said" > /dev/null || fail "the mistake is not named: $(cat "$dir/said")"
 
-# The command that the removal of the package runs finds nothing to do where nothing was announced.
-timeout 30 welcomed status --socket "$dir/none" 2> /dev/null && fail "a status without an agent"
+timeout 30 welcomed status --socket "$dir/none" 2> /dev/null && fail "a status where no agent runs"
 exit 0
