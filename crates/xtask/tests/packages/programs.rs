@@ -161,7 +161,9 @@ fn verifier(dist: &Dist) -> Option<String> {
     let signify = program(&["usign", "signify-openbsd"])?;
     let [signify, key] = [signify, dist.out.join("welcomed.pub")].map(|path| path.display().to_string());
     let file = dist.scratch("verifier").join("opkg-key");
-    fs::write(&file, format!("#!/bin/sh\nexec {signify} -V -q -p {key} -x \"$2\" -m \"$3\"\n")).unwrap();
+    // opkg keeps the index compressed.
+    let check = format!("zcat \"$3\" | {signify} -V -q -p {key} -x \"$2\" -m -");
+    fs::write(&file, format!("#!/bin/sh\n{check}\n")).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     Some(file.display().to_string())
 }
