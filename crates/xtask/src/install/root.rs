@@ -27,8 +27,8 @@ impl Root {
     /// If it is none, or has not what scripts need.
     pub fn new(path: &Path, scripts: bool) -> anyhow::Result<Self> {
         ensure!(path.is_dir(), "{} is no directory", path.display());
-        for needed in ["bin/sh", "lib/functions.sh"] {
-            // Neither is followed if it is a link: it would be on this machine, not in the root.
+        for needed in ["bin/sh", "dev/null", "lib/functions.sh"] {
+            // None is followed if it is a link: it would be on this machine, not in the root.
             let is_there = path.join(needed).symlink_metadata().is_ok();
             ensure!(!scripts || is_there, "scripts need {}", path.join(needed).display());
         }

@@ -107,9 +107,10 @@ fn scripts_run_in_the_root_and_know_whether_it_is_an_upgrade() {
     for (format, expected) in FORMATS.into_iter().zip([opkg, apk]) {
         let (dir, at) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         assert!(Root::new(at.path(), true).is_err(), "there is no shell");
-        for needed in ["bin", "lib"] {
+        for needed in ["bin", "dev", "lib"] {
             fs::create_dir(at.path().join(needed)).unwrap();
         }
+        fs::write(at.path().join("dev/null"), "").unwrap();
         fs::copy(busybox, at.path().join("bin/busybox")).unwrap();
         for name in ["sh", "cat"] {
             symlink("busybox", at.path().join("bin").join(name)).unwrap();
