@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz lab browser needs needs-bench needs-check needs-test needs-browser programs lab-program
+.PHONY: help demo test check bench fuzz lab browser packages needs needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
@@ -22,6 +22,11 @@ FUZZ := --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz
 # What `make fuzz` looks at, and for how long each.
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 FUZZ_SECONDS ?= 60
+
+# What `make packages` packs: a directory with TRIPLE/welcomed, stripped and static.
+BINARIES ?=
+# All files in the packages bear this moment: the same sources give the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +88,11 @@ lab: programs lab-program ## Tell one story over simulated radios: make lab STOR
 browser: programs needs-browser $(BROWSER)/node_modules ## The pages in a browser, behind the agent's real rules (as root); pictures in target/browser
 	node --test --test-concurrency=1 --test-reporter=spec $(BROWSER)/*.test.js
 
+packages: needs ## Packages and signed feeds for OpenWrt in dist: make packages BINARIES=DIR
+	@[ -n "$(BINARIES)" ] || { echo "make packages BINARIES=DIR: DIR has TRIPLE/welcomed, stripped and static, for one or more of" >&2; \
+	    cargo run --quiet -p xtask -- targets | cut -f 2 >&2; exit 1; }
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) cargo run --quiet -p xtask -- packages --binaries "$(BINARIES)" --out dist --key-dir dist-keys
+
 $(BROWSER)/node_modules: $(BROWSER)/package.json $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -110,6 +120,8 @@ needs-test: needs
 	$(call crate,cargo-nextest)
 	$(call package,nft,nftables)
 	$(call package,ip,iproute2)
+	$(call package,busybox,busybox-static)
+	$(call package,signify-openbsd,signify-openbsd)
 
 needs-browser: needs
 	@[ "$$(id -u)" = 0 ] || { echo "network namespaces take root: sudo make browser" >&2; exit 1; }

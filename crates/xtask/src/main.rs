@@ -1,0 +1,123 @@
+//! `cargo run -p xtask -- …`: the command line. Who does the work is the library.
+#![allow(clippy::print_stdout, reason = "what was built is told on stdout")]
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, ensure};
+use clap::{Args, Parser, Subcommand};
+use xtask::targets::TARGETS;
+use xtask::{install, packages};
+
+/// Builds the packages and feeds for OpenWrt without its SDK.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make all packages and feeds for which there is a binary
+    Packages(Packages),
+    /// Unpack packages into a directory as opkg or apk would install them
+    Install(Install),
+    /// Take a package out of a directory again
+    Remove(Remove),
+    /// List the targets: name, triple, QEMU, zig's name, OpenWrt's names in 24.10 and 25.12; separated by tabs
+    Targets,
+}
+
+#[derive(Debug, Args)]
+struct Packages {
+    /// Has stripped static programs: DIR/TRIPLE/welcomed
+    #[arg(long, value_name = "DIR")]
+    binaries: PathBuf,
+    /// Where the feeds go
+    #[arg(long, value_name = "DIR", default_value = "dist")]
+    out: PathBuf,
+    /// Where the keys are; made if there are none
+    #[arg(long, value_name = "DIR", default_value = "dist-keys")]
+    key_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Install {
+    /// The root to install into
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// Run no scripts
+    #[arg(long)]
+    no_scripts: bool,
+    /// The packages, all of one format
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Remove {
+    /// The root to remove from
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// Run no scripts
+    #[arg(long)]
+    no_scripts: bool,
+    /// The package
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Packages(options) => make_packages(options),
+        Command::Install(options) => {
+            let root = install::Root::new(&options.root, !options.no_scripts)?;
+            options.files.iter().try_for_each(|file| {
+                println!("{}", root.install(file).with_context(|| format!("install {}", file.display()))?);
+                Ok(())
+            })
+        }
+        Command::Remove(options) => {
+            let root = install::Root::new(&options.root, !options.no_scripts)?;
+            root.remove(&options.name).with_context(|| format!("remove {}", options.name))
+        }
+        Command::Targets => {
+            for t in TARGETS {
+                let archs = [t.archs_24_10, t.archs_25_12].map(|archs| archs.join(" "));
+                println!("{}\t{}\t{}\t{}\t{}\t{}", t.name, t.triple, t.qemu, t.zig, archs[0], archs[1]);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn make_packages(options: Packages) -> anyhow::Result<()> {
+    let built = packages::build(&packages::Options {
+        repository: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."),
+        binaries: options.binaries,
+        out: options.out.clone(),
+        keys: options.key_dir,
+        mtime: source_date()?,
+    })?;
+    println!("{:10}{:>10}{:>10}  architectures", "target", "ipk", "apk");
+    for (target, [ipk, apk]) in built.targets {
+        let mut archs = [target.archs_24_10, target.archs_25_12].concat();
+        archs.sort_unstable();
+        archs.dedup();
+        println!("{:10}{ipk:>10}{apk:>10}  {}", target.name, archs.join(" "));
+    }
+    println!("feeds: {}; the opkg key is {}", options.out.display(), built.fingerprint);
+    Ok(())
+}
+
+/// The moment that all files in the packages bear, so that the same sources give the same bytes:
+/// <https://reproducible-builds.org/specs/source-date-epoch/>.
+fn source_date() -> anyhow::Result<u64> {
+    let Some(date) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(0) };
+    let date = date.to_str().and_then(|date| date.parse().ok()).context("SOURCE_DATE_EPOCH is no number of seconds")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    // A router without a clock takes the newest file below /etc for the time.
+    ensure!(date <= now, "SOURCE_DATE_EPOCH lies in the future");
+    Ok(date)
+}

@@ -1,0 +1,167 @@
+//! For which routers we build: the one table of targets. A binary serves every OpenWrt architecture it runs on, whatever
+//! instructions OpenWrt's own packages for it use; which these are was read in OpenWrt's target makefiles (`CPU_TYPE`,
+//! `CPU_SUBTYPE`, `FEATURES`).
+//!
+//! Not served: MIPS32 before release 2 (`mips_mips32`, `mipsel_mips32`), and ARMv7 without a floating-point unit
+//! (`arm_cortex-a7`, `arm_cortex-a9`), because our binaries use what those have not.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+
+/// One CPU family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// What people type.
+    pub name: &'static str,
+    /// Rust's name for it.
+    pub triple: &'static str,
+    /// The program that runs its binaries elsewhere, with its options.
+    pub qemu: &'static str,
+    /// zig's name for it.
+    pub zig: &'static str,
+    /// What its programs begin with: word size, byte order and machine, as ELF numbers them.
+    pub elf: (u8, u8, u16),
+    /// OpenWrt's names in 24.10.
+    pub archs_24_10: &'static [&'static str],
+    /// OpenWrt's names in 25.12.
+    pub archs_25_12: &'static [&'static str],
+}
+
+impl Target {
+    /// Looks whether a program was built for this target.
+    ///
+    /// # Errors
+    /// If it was not, or cannot be read.
+    pub fn check(&self, program: &Path) -> anyhow::Result<()> {
+        let mut head = [0; 20];
+        let read = File::open(program).and_then(|mut file| file.read_exact(&mut head));
+        read.with_context(|| format!("read {}", program.display()))?;
+        let (bits, order, machine) = self.elf;
+        let machine = if order == BIG { machine.to_be_bytes() } else { machine.to_le_bytes() };
+        let fits = head.starts_with(b"\x7fELF") && head[4..6] == [bits / 32, order] && head[18..] == machine;
+        ensure!(fits, "{} is no program for {}", program.display(), self.triple);
+        Ok(())
+    }
+}
+
+const LITTLE: u8 = 1;
+const BIG: u8 = 2;
+
+/// All we build for.
+pub const TARGETS: [Target; 6] = [
+    Target {
+        name: "aarch64",
+        triple: "aarch64-unknown-linux-musl",
+        qemu: "qemu-aarch64-static",
+        zig: "aarch64-linux-musl",
+        elf: (64, LITTLE, 183),
+        archs_24_10: AARCH64,
+        archs_25_12: AARCH64,
+    },
+    Target {
+        name: "armv7",
+        triple: "armv7-unknown-linux-musleabihf",
+        qemu: "qemu-arm-static -cpu cortex-a7",
+        zig: "arm-linux-musleabihf",
+        elf: (32, LITTLE, 40),
+        archs_24_10: ARMV7,
+        archs_25_12: ARMV7,
+    },
+    Target {
+        name: "mipsel",
+        triple: "mipsel-unknown-linux-musl",
+        qemu: "qemu-mipsel-static -cpu 24Kc",
+        // Soft float.
+        zig: "mipsel-linux-musleabi",
+        elf: (32, LITTLE, 8),
+        archs_24_10: MIPSEL,
+        archs_25_12: MIPSEL,
+    },
+    Target {
+        name: "mips",
+        triple: "mips-unknown-linux-musl",
+        qemu: "qemu-mips-static -cpu 24Kc",
+        // Soft float.
+        zig: "mips-linux-musleabi",
+        elf: (32, BIG, 8),
+        // The 4KEc of Realtek's RTL838x is MIPS32 release 2, too; since 25.12 it uses the packages of the 24Kc.
+        archs_24_10: &["mips_24kc", "mips_4kec"],
+        archs_25_12: &["mips_24kc"],
+    },
+    Target {
+        name: "x86_64",
+        triple: "x86_64-unknown-linux-musl",
+        qemu: "qemu-x86_64-static",
+        zig: "x86_64-linux-musl",
+        elf: (64, LITTLE, 62),
+        archs_24_10: &["x86_64"],
+        archs_25_12: &["x86_64"],
+    },
+    Target {
+        name: "riscv64",
+        triple: "riscv64gc-unknown-linux-musl",
+        qemu: "qemu-riscv64-static",
+        zig: "riscv64-linux-musl",
+        elf: (64, LITTLE, 243),
+        archs_24_10: &["riscv64_riscv64"],
+        archs_25_12: &["riscv64_generic"],
+    },
+];
+
+const AARCH64: &[&str] = &["aarch64_cortex-a53", "aarch64_cortex-a72", "aarch64_cortex-a76", "aarch64_generic"];
+
+// All with VFPv3-D16 or more. NEON is not used, so that those without it (Tegra 2, Armada 38x) are served, too.
+const ARMV7: &[&str] = &[
+    "arm_cortex-a15_neon-vfpv4",
+    "arm_cortex-a5_vfpv4",
+    "arm_cortex-a7_neon-vfpv4",
+    "arm_cortex-a7_vfpv4",
+    "arm_cortex-a8_vfpv3",
+    "arm_cortex-a9_neon",
+    "arm_cortex-a9_vfpv3-d16",
+];
+
+// A static binary with soft float runs also where OpenWrt's own packages use the FPU (24Kf).
+const MIPSEL: &[&str] = &["mipsel_24kc", "mipsel_24kc_24kf", "mipsel_74kc"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_architecture_is_served_by_one_target_alone() {
+        for archs in [|t: &Target| t.archs_24_10, |t: &Target| t.archs_25_12] {
+            let all: Vec<_> = TARGETS.iter().flat_map(archs).collect();
+            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+            assert!(TARGETS.iter().all(|t| !archs(t).is_empty()));
+        }
+    }
+
+    #[test]
+    fn a_program_for_something_else_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for built in TARGETS {
+            let (bits, order, machine) = built.elf;
+            let machine = if order == BIG { machine.to_be_bytes() } else { machine.to_le_bytes() };
+            let head = [b"\x7fELF", &[bits / 32, order, 1][..], &[0; 9], &[2, 0], &machine].concat();
+            std::fs::write(&file, head).unwrap();
+            for target in TARGETS {
+                assert_eq!(target.check(file.path()).is_ok(), target == built, "{} as {}", built.name, target.name);
+            }
+        }
+        std::fs::write(&file, "#!/bin/sh\n").unwrap();
+        assert!(TARGETS[0].check(file.path()).is_err());
+    }
+
+    #[test]
+    fn what_lacks_the_instructions_is_not_served() {
+        for arch in ["mips_mips32", "mipsel_mips32", "arm_cortex-a7", "arm_cortex-a9", "arm_arm1176jzf-s_vfp"] {
+            assert!(TARGETS.iter().all(|t| !t.archs_24_10.contains(&arch) && !t.archs_25_12.contains(&arch)), "{arch}");
+        }
+    }
+}
