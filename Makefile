@@ -3,28 +3,30 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz lab browser packages needs needs-bench needs-check needs-test needs-browser programs lab-program
+.PHONY: help demo test check bench fuzz lab browser cross packages needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
 
-TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUILD := $(or $(CARGO_TARGET_DIR),target)
 # The lab is a workspace of its own; its output stays below the common directory.
-HWSIM := --manifest-path tests/hwsim/Cargo.toml --target-dir $(TARGET)/hwsim
-LAB := $(TARGET)/hwsim/debug/lab
+HWSIM := --manifest-path tests/hwsim/Cargo.toml --target-dir $(BUILD)/hwsim
+LAB := $(BUILD)/hwsim/debug/lab
 BROWSER := tests/browser
 # What `make bench` compares the portal with. The packages are unpacked there and not installed: installed, lighttpd takes
 # port 80, and openNDS puts this machine behind a captive portal.
-PEERS := $(TARGET)/bench/peers
+PEERS := $(BUILD)/bench/peers
 FETCH_PEERS = apt-get install -y -qq --download-only --no-install-recommends -o Debug::NoLocking=1 -o APT::Sandbox::User= \
     -o Dir::Cache::archives="$(abspath $(PEERS))/packages" lighttpd opennds iptables iproute2 curl >/dev/null 2>&1
-FUZZ := --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz
+FUZZ := --manifest-path fuzz/Cargo.toml --target-dir $(BUILD)/fuzz
 # What `make fuzz` looks at, and for how long each.
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 FUZZ_SECONDS ?= 60
 
-# What `make packages` packs: a directory with TRIPLE/welcomed, stripped and static.
-BINARIES ?=
+# For which routers `make cross` and `make packages` build: names of `cargo run -p xtask -- targets`, or all.
+TARGET ?= all
+CROSS := $(BUILD)/cross
+XTASK := cargo run --quiet -p xtask --
 # All files in the packages bear this moment: the same sources give the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
@@ -32,7 +34,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: programs lab-program ## Greet a guest over simulated radios, with a time line (about a minute after the builds)
-	$(LAB) run demo --bin-dir $(TARGET)/debug
+	$(LAB) run demo --bin-dir $(BUILD)/debug
 
 test: needs-test needs-browser programs lab-program ## All tests, then the whole promise over simulated radios
 	$(LAB) prepare # its packages are what the tests against the real hostapd need, too
@@ -41,8 +43,8 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	cargo nextest run $(HWSIM)
 	cargo nextest run $(FUZZ)
 	$(MAKE) --no-print-directory browser
-	$(LAB) run doors --bin-dir $(TARGET)/debug
-	$(LAB) run greet --bin-dir $(TARGET)/debug
+	$(LAB) run doors --bin-dir $(BUILD)/debug
+	$(LAB) run greet --bin-dir $(BUILD)/debug
 
 check: needs-check ## Form, lints, documentation, licences and origins of dependencies
 	cargo fmt --all --check
@@ -67,31 +69,38 @@ bench: needs-bench lab-program ## Measured figures, one a row: bench<TAB>NAME<TA
 	@cargo build --quiet --release -p welcome-client -p welcome-server
 	@cargo build --quiet -p testkit --bins
 	@cargo build --quiet --release -p testkit --bin bench-ubus
-	@mkdir -p $(TARGET)/bench
-	@cp $(TARGET)/router/welcomed $(TARGET)/release/welcome $(TARGET)/release/welcome-server $(TARGET)/bench
-	@printf 'bench\tagent.binary\t%s\tbytes\n' "$$(stat -c %s $(TARGET)/bench/welcomed)"
-	@$(TARGET)/release/bench-ubus
-	@$(TARGET)/debug/bench-agent $(TARGET)/bench/welcomed $(PEERS)
-	@$(LAB) run pace --bench --bin-dir $(TARGET)/bench
+	@mkdir -p $(BUILD)/bench
+	@cp $(BUILD)/router/welcomed $(BUILD)/release/welcome $(BUILD)/release/welcome-server $(BUILD)/bench
+	@printf 'bench\tagent.binary\t%s\tbytes\n' "$$(stat -c %s $(BUILD)/bench/welcomed)"
+	@$(BUILD)/release/bench-ubus
+	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(PEERS)
+	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
 	$(call crate,cargo-fuzz)
 	@for target in $(FUZZ_TARGETS); do \
-	    mkdir -p $(TARGET)/fuzz/corpus/$$target; \
-	    cargo +nightly fuzz run --fuzz-dir fuzz --features targets $$target $(TARGET)/fuzz/corpus/$$target \
+	    mkdir -p $(BUILD)/fuzz/corpus/$$target; \
+	    cargo +nightly fuzz run --fuzz-dir fuzz --features targets $$target $(BUILD)/fuzz/corpus/$$target \
 	        fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; \
 	done
 
 lab: programs lab-program ## Tell one story over simulated radios: make lab STORY=greet
-	$(LAB) run $(STORY) --bin-dir $(TARGET)/debug
+	$(LAB) run $(STORY) --bin-dir $(BUILD)/debug
 
 browser: programs needs-browser $(BROWSER)/node_modules ## The pages in a browser, behind the agent's real rules (as root); pictures in target/browser
 	node --test --test-concurrency=1 --test-reporter=spec $(BROWSER)/*.test.js
 
-packages: needs ## Packages and signed feeds for OpenWrt in dist: make packages BINARIES=DIR
-	@[ -n "$(BINARIES)" ] || { echo "make packages BINARIES=DIR: DIR has TRIPLE/welcomed, stripped and static, for one or more of" >&2; \
-	    cargo run --quiet -p xtask -- targets | cut -f 2 >&2; exit 1; }
-	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) cargo run --quiet -p xtask -- packages --binaries "$(BINARIES)" --out dist --key-dir dist-keys
+cross: needs-cross ## Static programs for routers: make cross TARGET=mipsel (all without it; about two minutes each)
+ifdef DOCKER
+	CROSS_CONFIG=cross.toml CROSS_CUSTOM_TOOLCHAIN=1 cross +nightly build --locked --profile router -p welcomed \
+	    --target $$($(XTASK) targets | awk -F '\t' '$$1 == "$(TARGET)" || $$2 == "$(TARGET)" { print $$2 }') \
+	    -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
+else
+	$(XTASK) cross --targets "$(TARGET)" --out $(CROSS) --zig $(CROSS)/zig $(if $(PANIC_MESSAGES),--panic-messages)
+endif
+
+packages: cross ## Packages and signed feeds for OpenWrt in dist: make packages TARGET=mipsel (all without it)
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) $(XTASK) packages --binaries $(CROSS) --out dist --key-dir dist-keys
 
 $(BROWSER)/node_modules: $(BROWSER)/package.json $(BROWSER)/package-lock.json
 	npm ci --prefix $(BROWSER) --no-audit --no-fund --loglevel=error
@@ -106,6 +115,14 @@ lab-program: needs
 needs:
 	@command -v cargo >/dev/null || { echo "Rust is missing; https://rustup.rs tells how to install it" >&2; exit 1; }
 	$(call package,cc,gcc libc6-dev)
+
+needs-cross: needs
+ifndef DOCKER
+	$(call package,/usr/bin/rustc,rustc-web rust-web-src)
+	$(call package,python3,python3 python3-venv)
+	@[ -x $(CROSS)/zig/bin/python3 ] || { echo "installing zig" && python3 -m venv $(CROSS)/zig && \
+	    $(CROSS)/zig/bin/pip install --quiet --disable-pip-version-check ziglang==0.15.2; }
+endif
 
 needs-bench: needs
 	$(call package,wrk,wrk)

@@ -4,10 +4,14 @@
 //! for which `recipe` fetches the files into a `tree` and `lmo` makes the translations; `ipk` and `apk` give them their format;
 //! `packages` does it for every architecture in `targets` and signs the feeds with `keys`.
 //!
+//! Before that, `cross` builds the programs, of which `elf` leaves what is loaded.
+//!
 //! The other way: `ipk::read` and `adb` take packages apart; `install` unpacks them into a directory.
 
 pub mod adb;
 pub mod apk;
+pub mod cross;
+pub mod elf;
 pub mod feed;
 pub mod install;
 pub mod ipk;

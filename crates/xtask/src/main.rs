@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
-use xtask::targets::TARGETS;
-use xtask::{install, packages};
+use xtask::targets::{self, TARGETS};
+use xtask::{cross, install, packages};
 
-/// Builds the packages and feeds for OpenWrt without its SDK.
+/// Builds the agent for routers, and the packages and feeds for OpenWrt without its SDK.
 #[derive(Debug, Parser)]
 #[command(name = "xtask", disable_help_subcommand = true)]
 struct Cli {
@@ -19,6 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Build the agent for routers: static programs, by Debian's compiler and zig
+    Cross(Cross),
     /// Make all packages and feeds for which there is a binary
     Packages(Packages),
     /// Unpack packages into a directory as opkg or apk would install them
@@ -27,6 +29,22 @@ enum Command {
     Remove(Remove),
     /// List the targets: name, triple, QEMU, zig's name, OpenWrt's names in 24.10 and 25.12; separated by tabs
     Targets,
+}
+
+#[derive(Debug, Args)]
+struct Cross {
+    /// For whom: names or triples, separated by commas or spaces; `all`
+    #[arg(long, value_name = "TARGETS", default_value = "all")]
+    targets: String,
+    /// Where the programs go: DIR/TRIPLE/welcomed
+    #[arg(long, value_name = "DIR", default_value = "target/cross")]
+    out: PathBuf,
+    /// Where zig is: a virtual environment of Python's
+    #[arg(long, value_name = "DIR", default_value = "target/cross/zig")]
+    zig: PathBuf,
+    /// Let the programs say where and why before they end at a panic; 200 kB more
+    #[arg(long)]
+    panic_messages: bool,
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +88,7 @@ struct Remove {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Cross(options) => build(options),
         Command::Packages(options) => make_packages(options),
         Command::Install(options) => {
             let root = install::Root::new(&options.root, !options.no_scripts)?;
@@ -92,9 +111,27 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+fn build(options: Cross) -> anyhow::Result<()> {
+    let built = cross::build(&cross::Options {
+        repository: repository(),
+        zig: options.zig,
+        out: options.out,
+        targets: targets::named(&options.targets)?,
+        panic_messages: options.panic_messages,
+    })?;
+    for (target, program) in built {
+        println!("{:10}{:>10}  {}", target.name, program.metadata()?.len(), program.display());
+    }
+    Ok(())
+}
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 fn make_packages(options: Packages) -> anyhow::Result<()> {
     let built = packages::build(&packages::Options {
-        repository: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.."),
+        repository: repository(),
         binaries: options.binaries,
         out: options.out.clone(),
         keys: options.key_dir,

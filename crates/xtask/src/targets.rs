@@ -22,6 +22,11 @@ pub struct Target {
     pub qemu: &'static str,
     /// zig's name for it.
     pub zig: &'static str,
+    /// Whether its programs may lie anywhere in memory, so that an attacker does not know where. rustc makes static ones of
+    /// that kind for x86_64 alone.
+    pub is_pie: bool,
+    /// What the compiler is told of it beside what all are.
+    pub rustflags: &'static [&'static str],
     /// What its programs begin with: word size, byte order and machine, as ELF numbers them.
     pub elf: (u8, u8, u16),
     /// OpenWrt's names in 24.10.
@@ -57,6 +62,8 @@ pub const TARGETS: [Target; 6] = [
         triple: "aarch64-unknown-linux-musl",
         qemu: "qemu-aarch64-static",
         zig: "aarch64-linux-musl",
+        is_pie: false,
+        rustflags: &[],
         elf: (64, LITTLE, 183),
         archs_24_10: AARCH64,
         archs_25_12: AARCH64,
@@ -66,6 +73,9 @@ pub const TARGETS: [Target; 6] = [
         triple: "armv7-unknown-linux-musleabihf",
         qemu: "qemu-arm-static -cpu cortex-a7",
         zig: "arm-linux-musleabihf",
+        is_pie: false,
+        // Thumb-2 is a quarter smaller. d16 to d31 are missing in the Armada 38x, and rustc uses them: rust-lang/rust#159973.
+        rustflags: &["-Ctarget-feature=+thumb-mode,-d32"],
         elf: (32, LITTLE, 40),
         archs_24_10: ARMV7,
         archs_25_12: ARMV7,
@@ -76,6 +86,8 @@ pub const TARGETS: [Target; 6] = [
         qemu: "qemu-mipsel-static -cpu 24Kc",
         // Soft float.
         zig: "mipsel-linux-musleabi",
+        is_pie: false,
+        rustflags: &[],
         elf: (32, LITTLE, 8),
         archs_24_10: MIPSEL,
         archs_25_12: MIPSEL,
@@ -86,6 +98,8 @@ pub const TARGETS: [Target; 6] = [
         qemu: "qemu-mips-static -cpu 24Kc",
         // Soft float.
         zig: "mips-linux-musleabi",
+        is_pie: false,
+        rustflags: &[],
         elf: (32, BIG, 8),
         // The 4KEc of Realtek's RTL838x is MIPS32 release 2, too; since 25.12 it uses the packages of the 24Kc.
         archs_24_10: &["mips_24kc", "mips_4kec"],
@@ -96,6 +110,8 @@ pub const TARGETS: [Target; 6] = [
         triple: "x86_64-unknown-linux-musl",
         qemu: "qemu-x86_64-static",
         zig: "x86_64-linux-musl",
+        is_pie: true,
+        rustflags: &[],
         elf: (64, LITTLE, 62),
         archs_24_10: &["x86_64"],
         archs_25_12: &["x86_64"],
@@ -105,11 +121,29 @@ pub const TARGETS: [Target; 6] = [
         triple: "riscv64gc-unknown-linux-musl",
         qemu: "qemu-riscv64-static",
         zig: "riscv64-linux-musl",
+        is_pie: false,
+        rustflags: &[],
         elf: (64, LITTLE, 243),
         archs_24_10: &["riscv64_riscv64"],
         archs_25_12: &["riscv64_generic"],
     },
 ];
+
+/// The targets that a person names: by name or triple, separated by commas or spaces; `all` is all.
+///
+/// # Errors
+/// If one of them is none.
+pub fn named(names: &str) -> anyhow::Result<Vec<Target>> {
+    let mut named = Vec::new();
+    for name in names.split([',', ' ']).filter(|n| !n.is_empty()) {
+        let fitting = TARGETS.into_iter().filter(|t| name == "all" || [t.name, t.triple].contains(&name));
+        let before = named.len();
+        named.extend(fitting);
+        let known = TARGETS.map(|t| t.name).join(", ");
+        ensure!(named.len() > before, "there is no target {name}; there are: {known}");
+    }
+    Ok(named)
+}
 
 const AARCH64: &[&str] = &["aarch64_cortex-a53", "aarch64_cortex-a72", "aarch64_cortex-a76", "aarch64_generic"];
 
@@ -156,6 +190,15 @@ mod tests {
         }
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
         assert!(TARGETS[0].check(file.path()).is_err());
+    }
+
+    #[test]
+    fn targets_are_named_in_two_ways_and_together() {
+        let names = |text| named(text).map(|all| all.iter().map(|t| t.name).collect::<Vec<_>>());
+        assert_eq!(names("mips, x86_64-unknown-linux-musl").unwrap(), ["mips", "x86_64"]);
+        assert_eq!(names("all").unwrap().len(), TARGETS.len());
+        let wrong = names("mips vax").unwrap_err().to_string();
+        assert_eq!(wrong, "there is no target vax; there are: aarch64, armv7, mipsel, mips, x86_64, riscv64");
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! Builds the agent for routers without docker: Debian's compiler and its source of std, zig as C compiler and linker.
+//!
+//! In: the repository and a list of targets. Out: `DIR/TRIPLE/welcomed`, static, stripped. Says what is missing and how to
+//! get it; installs nothing (`make cross` does). `cross.toml` describes the same for the tool `cross`; a test compares.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::elf;
+use crate::targets::Target;
+
+/// What to build and how.
+#[derive(Debug)]
+pub struct Options {
+    /// The repository.
+    pub repository: PathBuf,
+    /// Where zig is: a virtual environment of Python's with `ziglang` in it.
+    pub zig: PathBuf,
+    /// Where everything goes: cargo's files, and the programs as `TRIPLE/welcomed`.
+    pub out: PathBuf,
+    /// For whom.
+    pub targets: Vec<Target>,
+    /// Say where and why before ending at a panic, at the price of 200 kB.
+    pub panic_messages: bool,
+}
+
+/// Builds for one target after the other. Returns the programs.
+///
+/// # Errors
+/// If a tool is missing or the build fails.
+pub fn build(options: &Options) -> anyhow::Result<Vec<(Target, PathBuf)>> {
+    look_for_tools(&options.zig)?;
+    // cargo hands these on to programs that run elsewhere.
+    let out = std::path::absolute(&options.out)?;
+    let links = out.join("bin");
+    fs::create_dir_all(&links).with_context(|| format!("make {}", links.display()))?;
+    options.targets.iter().map(|target| Ok((*target, build_one(options, &out, &links, target)?))).collect()
+}
+
+fn build_one(options: &Options, out: &Path, links: &Path, target: &Target) -> anyhow::Result<PathBuf> {
+    let tools = options.repository.join("cross").canonicalize().context("find the directory cross")?;
+    let compiler = links.join(format!("zigcc-{}", target.triple));
+    if !compiler.exists() {
+        symlink(tools.join("zigcc"), &compiler).with_context(|| format!("make the link {}", compiler.display()))?;
+    }
+    let (upper, lower) = (target.triple.replace('-', "_").to_uppercase(), target.triple.replace('-', "_"));
+    let caches = out.join("zig-cache");
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(&options.repository)
+        .args(["build", "--locked", "--profile", "router", "--package", "welcomed", "--target", target.triple])
+        .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", "--target-dir"])
+        .arg(out)
+        // Whoever runs us by cargo may have set these for this machine.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("PATH", path_with(&options.zig.join("bin"))?)
+        .env("RUSTC", RUSTC)
+        // Building std is a privilege of nightly compilers; this one was released with the source it is to build.
+        .env("RUSTC_BOOTSTRAP", "1")
+        // musl's times have 64 bits since 1.2: this for the libc crate in std, a flag below for the one beside it.
+        .env("RUST_LIBC_UNSTABLE_MUSL_V1_2_3", "1")
+        .env(format!("CARGO_TARGET_{upper}_LINKER"), &compiler)
+        .env(format!("CC_{lower}"), &compiler)
+        .env(format!("AR_{lower}"), tools.join("zigar"))
+        .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), rustflags(target, options.panic_messages))
+        .envs(["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, &caches)));
+    let done = cargo.status().context("run cargo")?;
+    ensure!(done.success(), "the build for {} failed", target.name);
+    let built = out.join(target.triple).join("router/welcomed");
+    let program = out.join(target.triple).join("welcomed");
+    let whole = fs::read(&built).with_context(|| format!("read {}", built.display()))?;
+    let loaded = elf::without_sections(&whole).with_context(|| format!("strip {}", built.display()))?;
+    fs::write(&program, loaded).with_context(|| format!("write {}", program.display()))?;
+    fs::set_permissions(&program, fs::metadata(&built)?.permissions())?;
+    Ok(program)
+}
+
+/// What the compiler is told, beside the profile `router`.
+#[must_use]
+pub fn rustflags(target: &Target, panic_messages: bool) -> String {
+    let position = if target.is_pie { "pie" } else { "static" };
+    let mut flags = format!(
+        // crt1.o and libc.a come from zig. mips and riscv64 would be dynamic. Nothing unwinds.
+        "-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model={position} \
+         -Cforce-unwind-tables=no --cfg=libc_unstable_musl_v1_2"
+    );
+    for more in target.rustflags {
+        flags = format!("{flags} {more}");
+    }
+    if !panic_messages {
+        flags += " -Zunstable-options -Cpanic=immediate-abort";
+    }
+    flags
+}
+
+fn look_for_tools(zig: &Path) -> anyhow::Result<()> {
+    if !Path::new(RUSTC).exists() || !Path::new(STD_SOURCE).exists() {
+        bail!("{RUSTC} or its source is missing: sudo apt-get install rustc-web rust-web-src");
+    }
+    let python = zig.join("bin/python3");
+    let asked = Command::new(&python).args(["-m", "ziglang", "version"]).output();
+    let version = asked.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
+    // From 0.16 on zig's musl has an allocator of zig's own, which gives nothing back: ziglang/zig#23592.
+    ensure!(
+        version == ZIG,
+        "zig {ZIG} is missing in {0}: python3 -m venv {0} && {0}/bin/pip install ziglang=={ZIG}",
+        zig.display()
+    );
+    Ok(())
+}
+
+fn path_with(first: &Path) -> anyhow::Result<OsString> {
+    let first = std::path::absolute(first)?;
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths([first].into_iter().chain(std::env::split_paths(&rest)))?)
+}
+
+/// The version that `cross/Dockerfile` has, too.
+pub const ZIG: &str = "0.15.2";
+const RUSTC: &str = "/usr/bin/rustc";
+const STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
+
+#[cfg(test)]
+mod tests {
+    use crate::targets::TARGETS;
+
+    use super::*;
+
+    fn read(path: &str) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+        fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    }
+
+    #[test]
+    fn cross_builds_the_same_with_docker() {
+        let described = read("cross.toml");
+        for target in TARGETS {
+            let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", target.triple.replace('-', "_").to_uppercase());
+            let line = format!("passthrough = [\"{variable}={}\"]", rustflags(&target, false));
+            assert!(described.contains(&line), "cross.toml lacks\n[target.{}.env]\n{line}", target.triple);
+        }
+        let image = read("cross/Dockerfile");
+        assert!(image.contains(&format!("ziglang=={ZIG}")));
+        assert!(read("Makefile").contains(&format!("ziglang=={ZIG}")));
+        assert!(TARGETS.iter().all(|t| image.matches(t.triple).count() >= 2), "{image}");
+    }
+
+    #[test]
+    fn zig_is_told_the_name_in_the_table() {
+        let wrapper = read("cross/zigcc");
+        for target in TARGETS {
+            let cpu = target.triple.split('-').next().unwrap();
+            let line = wrapper.lines().find(|l| l.starts_with(&format!("*-{cpu}-*)"))).unwrap();
+            assert!(line.split(['"', ' ']).any(|word| word == target.zig), "{line}");
+        }
+    }
+}
