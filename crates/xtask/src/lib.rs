@@ -18,6 +18,7 @@ pub mod makefile;
 pub mod package;
 pub mod packages;
 pub mod recipe;
+pub mod sums;
 pub mod targets;
 pub mod tree;
 pub mod version;
