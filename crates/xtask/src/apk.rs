@@ -4,12 +4,12 @@
 use std::fmt::Write as _;
 
 use p256::ecdsa::SigningKey;
-use sha2::{Digest as _, Sha256};
 
 use crate::adb::container::Container;
 use crate::adb::schema::{self, Content, Directory, File, Info, Script};
 use crate::adb::sign::sign;
 use crate::package::Package;
+use crate::sums::sha256;
 use crate::tree::{Entry, Tree};
 
 /// The file, signed; all in it was changed at `mtime`, in seconds since 1970.
@@ -76,7 +76,7 @@ fn with_lists(package: &Package) -> anyhow::Result<Tree> {
         let mut hashes = String::new();
         for path in package.shipped_conffiles() {
             let bytes = package.tree.file(path.trim_start_matches('/')).unwrap_or_default();
-            writeln!(hashes, "{path} {}", hex(&Sha256::digest(bytes)))?;
+            writeln!(hashes, "{path} {}", sha256(bytes))?;
         }
         if !hashes.is_empty() {
             put("conffiles_static", hashes)?;
@@ -88,15 +88,6 @@ fn with_lists(package: &Package) -> anyhow::Result<Tree> {
     listed.sort();
     put("list", listed.into_iter().map(|path| path + "\n").collect())?;
     Ok(tree)
-}
-
-/// Lowercase, two digits a byte.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all that is written");
-        text
-    })
 }
 
 fn directories(tree: &Tree, mtime: u64) -> Vec<Directory> {

@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::apk::hex;
 use crate::ipk;
+use crate::sums::sha256;
 
 /// `Packages`, for files by their names.
 ///
@@ -21,7 +19,7 @@ pub fn packages(files: &[(String, Vec<u8>)]) -> anyhow::Result<String> {
                 continue;
             }
             if field == "Description" {
-                let hash = hex(&Sha256::digest(bytes));
+                let hash = sha256(bytes);
                 write!(text, "Filename: {name}\nSize: {}\nSHA256sum: {hash}\n", bytes.len())?;
             }
             writeln!(text, "{field}: {}", value.replace('\n', "\n "))?;

@@ -17,7 +17,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use sha2::{Digest as _, Sha512};
 
-use crate::apk::hex;
+use crate::sums::hex;
 
 /// Both keys.
 pub struct Keys {

@@ -5,13 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use flate2::{Compression, GzBuilder};
-use sha2::{Digest as _, Sha256};
 
 use crate::keys::Keys;
 use crate::makefile::Makefile;
 use crate::package::{Package, read_makefile};
 use crate::recipe::Sources;
+use crate::sums::sha256;
 use crate::targets::{TARGETS, Target};
 use crate::{apk, feed, ipk, luci};
 
@@ -109,7 +108,7 @@ impl Feeds<'_> {
         let index = feed::packages(&files)?;
         let signature = self.keys.opkg.sign(index.as_bytes()).into_bytes();
         let indexes = [
-            ("Packages.gz".to_owned(), gzip(index.as_bytes())?),
+            ("Packages.gz".to_owned(), ipk::gzip(index.as_bytes())?),
             ("Packages.sig".to_owned(), signature),
             ("Packages".to_owned(), index.into_bytes()),
         ];
@@ -155,13 +154,6 @@ fn write(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
         let written = fs::create_dir_all(dir).and_then(|()| fs::write(&path, bytes));
         written.with_context(|| format!("write {}", path.display()))?;
     }
-    let sums: String =
-        files.iter().map(|(path, bytes)| format!("{}  {path}\n", apk::hex(&Sha256::digest(bytes)))).collect();
+    let sums: String = files.iter().map(|(path, bytes)| format!("{}  {path}\n", sha256(bytes))).collect();
     fs::write(out.join("SHA256SUMS"), sums).context("write SHA256SUMS")
-}
-
-fn gzip(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().operating_system(3).write(Vec::new(), Compression::best());
-    std::io::Write::write_all(&mut encoder, bytes)?;
-    Ok(encoder.finish()?)
 }

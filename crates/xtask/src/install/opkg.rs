@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
-use super::root::{Root, hash_of};
+use super::root::Root;
 use crate::ipk;
+use crate::sums::sha256;
 use crate::tree::{Entry, check_path};
 
 pub(super) fn knows(root: &Root, name: &str) -> bool {
@@ -34,7 +35,7 @@ pub(super) fn install(root: &Root, file: &[u8]) -> anyhow::Result<String> {
     for (path, entry) in ipk.data.iter() {
         let mut to = path.to_owned();
         if let (true, Entry::File { bytes, .. }) = (named.contains(&format!("/{path}")), entry) {
-            let new = hash_of(bytes);
+            let new = sha256(bytes);
             // Kept, if it is neither what the old version brought nor what this one brings.
             if root.hash(path)?.is_some_and(|there| there != new && old.get(path) != Some(&there)) {
                 to.push_str("-opkg");

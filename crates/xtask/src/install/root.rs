@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
-use sha2::{Digest as _, Sha256};
 
 use super::{apk, opkg};
-use crate::apk::hex;
+use crate::sums::sha256;
 use crate::tree::{Entry, check_path};
 
 /// A router's root.
@@ -120,7 +119,7 @@ impl Root {
 
     /// SHA-256 of a file, if there is one.
     pub(super) fn hash(&self, path: &str) -> anyhow::Result<Option<String>> {
-        Ok(self.read(path)?.map(|bytes| hash_of(&bytes)))
+        Ok(self.read(path)?.map(|bytes| sha256(&bytes)))
     }
 
     /// Runs a script of the root in it.
@@ -146,8 +145,4 @@ impl Root {
         }
         Ok(self.path.join(path))
     }
-}
-
-pub(super) fn hash_of(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

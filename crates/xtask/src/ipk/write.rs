@@ -139,8 +139,11 @@ fn header(name: &str, kind: EntryType, mode: u32, size: usize, mtime: u64) -> an
     Ok(header)
 }
 
-/// As `gzip -n`: neither name nor time.
-fn gzip(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+/// As `gzip -9n`: neither name nor time.
+///
+/// # Errors
+/// Never: memory takes all that is written.
+pub fn gzip(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut encoder = GzBuilder::new().operating_system(UNIX).write(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(encoder.finish()?)

@@ -5,14 +5,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use ring::digest::{SHA256, digest};
 use xtask::adb::container::Container;
 use xtask::adb::schema::{Package, read_index};
 use xtask::adb::sign::verify;
-use xtask::apk::hex;
 use xtask::ipk;
 use xtask::keys::OpkgPublicKey;
 use xtask::packages::build;
+use xtask::sums::sha256;
 use xtask::targets::TARGETS;
 
 use crate::fixture::{Dist, options, versions};
@@ -69,7 +68,7 @@ fn the_index_of_opkg_says_what_the_packages_are_and_is_signed() {
             };
             let file = dist.read(&format!("24.10/{arch}/{}", field("Filename")));
             assert_eq!(field("Size"), file.len().to_string());
-            assert_eq!(field("SHA256sum"), hex(digest(&SHA256, &file).as_ref()));
+            assert_eq!(field("SHA256sum"), sha256(&file));
             let package = ipk::read(&file).unwrap();
             for name in ["Package", "Version", "Depends", "Architecture"] {
                 assert_eq!(field(name), package.field(name));
@@ -110,8 +109,7 @@ fn the_sums_are_those_of_all_files() {
     let dist = Dist::new();
     let mut files = all(&dist.out, "");
     let sums = String::from_utf8(files.remove("SHA256SUMS").unwrap()).unwrap();
-    let expected: String =
-        files.iter().map(|(path, bytes)| format!("{}  {path}\n", hex(digest(&SHA256, bytes).as_ref()))).collect();
+    let expected: String = files.iter().map(|(path, bytes)| format!("{}  {path}\n", sha256(bytes))).collect();
     assert_eq!(sums, expected);
 }
 

@@ -171,7 +171,7 @@ fn the_lists_in_the_apk_name_what_openwrts_scripts_look_for() {
     assert_eq!(text(&package, "/lib/apk/packages/welcomed.rusers"), "welcomed:welcomed:network\n");
     assert_eq!(text(&package, "/lib/apk/packages/welcomed.conffiles"), "/etc/config/welcomed\n");
     let configuration = text(&package, "/etc/config/welcomed");
-    let hash = xtask::apk::hex(ring::digest::digest(&ring::digest::SHA256, configuration.as_bytes()).as_ref());
+    let hash = xtask::sums::sha256(configuration.as_bytes());
     assert_eq!(text(&package, "/lib/apk/packages/welcomed.conffiles_static"), format!("/etc/config/welcomed {hash}\n"));
 }
 
