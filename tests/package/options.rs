@@ -280,8 +280,8 @@ fn forms() -> Options {
             let before = &text[..at];
             let mut words = text[at + 1..].split(')').next().unwrap_or_default().split(',').map(str::trim);
             if before.ends_with(".section") {
-                let quoted = words.filter_map(quoted).filter(|word| kinds.contains(&&**word));
-                kind = quoted.last();
+                let mut quoted = words.filter_map(quoted).filter(|word| kinds.contains(&&**word));
+                kind = quoted.next_back();
             } else if before.ends_with(".option") || before.ends_with(".taboption") {
                 let name = words.nth(if before.ends_with(".option") { 1 } else { 2 }).and_then(quoted);
                 let name = name.filter(|name| !name.starts_with('_'));

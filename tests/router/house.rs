@@ -27,7 +27,7 @@ pub(crate) const WELCOMED: u32 = 32768;
 
 pub(crate) struct House {
     dir: TempDir,
-    _broker: Broker,
+    broker: Broker,
     namespaces: Child,
     /// Of a process that is in them.
     inside: u32,
@@ -65,12 +65,19 @@ impl House {
         unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", enter, "sh"]).arg(root);
         let namespaces = unshare.stdin(Stdio::null()).spawn().unwrap();
         let children = format!("/proc/{0}/task/{0}/children", namespaces.id());
-        let mut house = Self { dir, _broker: broker, namespaces, inside: 0, log };
+        let mut house = Self { dir, broker, namespaces, inside: 0, log };
         house.until("procd is there", |house| {
             house.inside = fs::read_to_string(&children).ok().and_then(|c| c.trim().parse().ok()).unwrap_or(0);
             house.inside != 0 && house.run("ubus call service list").status.success()
         });
         Some(house)
+    }
+
+    /// What the agent's user may on ubus: what the package says, or nothing, as before ubusd has read that.
+    pub(crate) fn grant(&self, all: bool) {
+        let acl = fs::read_to_string(self.path("usr/share/acl.d/welcomed.json")).unwrap();
+        let acl = serde_json::from_str(&acl).unwrap();
+        self.broker.set_acl(if all { acl } else { serde_json::json!({ "user": "welcomed" }) });
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

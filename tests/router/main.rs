@@ -107,6 +107,57 @@ fn it_runs_as_its_user_with_two_capabilities_and_hears_hostapd() {
 }
 
 #[test]
+fn right_after_the_installation_ubus_refuses_and_a_change_is_taken_all_the_same() {
+    let Some(mut house) = House::new() else { return };
+    house.grant(false);
+    house.configure(&config("", &format!("{GATE}{OFFER}")));
+    house.init("start");
+    let by_socket = "welcomed status --socket /var/run/welcomed/status.sock";
+    house.until("it runs", |house| house.run(by_socket).status.success());
+    assert!(!house.run("ubus call welcomed counters").status.success());
+    let pid = house.pid().unwrap();
+    house.configure(&config("", &format!("{GATE}{OFFER}config offer 'more'\n\toption title 'More'\n")));
+    house.config_change("welcomed");
+    house.until("another process", |house| house.pid().is_some_and(|other| other != pid));
+    let pid = house.pid();
+    house.grant(true);
+    house.agent();
+    assert!(house.sh("ubus call welcomed offers").contains("More"));
+    assert_eq!(house.pid(), pid, "it has tried again by itself");
+}
+
+#[test]
+fn without_a_jail_it_runs_as_root_and_the_log_says_so() {
+    let Some(mut house) = House::new() else { return };
+    fs::remove_file(house.path("sbin/ujail")).unwrap();
+    house.configure(&config("", &format!("{GATE}{OFFER}")));
+    house.init("start");
+    let pid = house.agent();
+    assert!(house.sh(&format!("cat /proc/{pid}/status")).contains("Uid:\t0\t0"));
+    assert!(house.has_said("28", "runs as root"), "{}", house.log());
+}
+
+#[test]
+fn what_it_keeps_is_its_own_and_a_directory_for_that_is_made() {
+    let Some(mut house) = House::new() else { return };
+    let server = "config server\n\toption url 'https://127.0.0.1:1'\n\toption token 'one'\n";
+    house.configure(&config("\toption state_dir '/srv/deep/state'\n", &format!("{GATE}{server}")));
+    house.init("start");
+    let pid = house.agent();
+    house.until("it has a key", |house| house.path("srv/deep/state/identity.json").exists());
+    let key = fs::metadata(house.path("srv/deep/state/identity.json")).unwrap();
+    assert_eq!((key.uid(), key.mode() & 0o777), (WELCOMED, 0o600));
+    assert!(!house.has_said("29", "nothing to show"), "a server has something: {}", house.log());
+    // A directory of others is left to them.
+    fs::set_permissions(house.path("srv"), Permissions::from_mode(0o755)).unwrap();
+    house.configure(&config("\toption cache_dir '/srv'\n", &format!("{GATE}{server}")));
+    house.config_change("welcomed");
+    house.until("another process", |house| house.pid().is_some_and(|other| other != pid));
+    let srv = fs::metadata(house.path("srv")).unwrap();
+    assert_eq!((srv.uid(), srv.gid(), srv.mode() & 0o7777), (0, 0, 0o755));
+}
+
+#[test]
 fn a_port_below_1024_can_be_listened_on() {
     let Some(mut house) = House::new() else { return };
     house.configure(&config("\tlist listen '127.0.0.1:80'\n", &format!("{GATE}{OFFER}")));
