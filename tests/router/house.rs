@@ -273,6 +273,7 @@ fn furnish(root: &Path) {
         bring_libraries(root, &root.join(at));
     }
     place(&find("busybox"), &root.join("bin/busybox"));
+    bring_libraries(root, &root.join("bin/busybox"));
     let applets = Command::new("busybox").arg("--list").output().unwrap();
     for applet in String::from_utf8(applets.stdout).unwrap().lines() {
         if !root.join("usr/bin").join(applet).exists() && applet != "busybox" {
