@@ -108,11 +108,10 @@ needs-check: needs
 
 needs-test: needs
 	$(call crate,cargo-nextest)
-	$(call package,nft,nftables)
-	$(call package,ip,iproute2)
-	$(call package,busybox,busybox-static)
 	$(call package,mandoc,mandoc)
 	$(call package,shellcheck,shellcheck)
+	$(call package,nft,nftables)
+	$(call package,ip,iproute2)
 
 needs-browser: needs
 	@[ "$$(id -u)" = 0 ] || { echo "network namespaces take root: sudo make browser" >&2; exit 1; }
