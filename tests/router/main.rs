@@ -194,7 +194,7 @@ fn a_reload_takes_an_offer_as_it_runs_and_another_port_with_a_restart() {
     house.config_change("welcomed");
     house.until("another process", |house| house.pid().is_some_and(|other| other != pid));
     let second = house.agent();
-    assert!(house.has_said("29", "restarts, for new values of main.listen"), "{}", house.log());
+    house.until("it is said why", |house| house.has_said("29", "restarts, for new values of main.listen"));
     assert!(house.sh("cat /proc/net/tcp6").to_lowercase().contains(&format!(":{:x}", 8920)), "it listens there");
 
     house.init("reload");
@@ -208,7 +208,7 @@ fn a_mistake_leaves_the_old_configuration_in_force_also_over_a_crash() {
     house.configure(&config("\toption cache_kib '1'\n", &format!("{GATE}{OFFER}")));
     house.config_change("welcomed");
     house.until("it is said", |house| house.has_said("27", "main.cache_kib"));
-    assert!(house.has_said("28", "goes on with the configuration that it had"));
+    house.until("and what comes of it", |house| house.has_said("28", "goes on with the configuration that it had"));
     assert_eq!(
         (house.agent(), fs::read(house.path("var/run/welcomed/config/committed")).unwrap()),
         (pid, good.clone())
@@ -260,7 +260,7 @@ fn stopped_or_switched_off_it_leaves_no_rule_and_a_restart_is_neither() {
     house.configure(&config("", &format!("{GATE}{OFFER}")).replace("enabled '1'", "enabled '0'"));
     house.config_change("welcomed");
     house.until("it is off", |house| house.pid().is_none() && house.tables().is_empty());
-    assert!(house.has_said("29", "not started: option enabled"));
+    house.until("it is said", |house| house.has_said("29", "not started: option enabled"));
     // It is heard again.
     house.configure(&config("", &format!("{GATE}{OFFER}")));
     house.config_change("welcomed");

@@ -75,15 +75,26 @@ procd_add_jail() {
 procd_open_data() { _add o data; }
 procd_close_data() { _add .; }
 
+# As procd has it: an event, what to do if it is about this configuration, and how long to wait.
 procd_add_reload_trigger() {
 	local package
 	for package in "$@"; do
-		_add o
-		_add s package "$package"
-		_add a run
+		_add a
+		_add s "" config.change
+		_add a
+		_add s "" if
+		_add a
+		_add s "" eq
+		_add s "" package
+		_add s "" "$package"
+		_add .
+		_add a
+		_add s "" run_script
 		_add s "" "$initscript"
 		_add s "" reload
 		_add .
+		_add .
+		_add i "" 1000
 		_add .
 	done
 }

@@ -2,8 +2,8 @@
 //!
 //! In: `set`, `delete`, `list`, `get_data`, and `event`, by which rpcd and `reload_config` tell that a configuration was
 //! changed. Out: processes ([`super::instance`]), and runs of init scripts that have asked to be told. What differs from the
-//! real one: a script is run [`DELAY`] after the event and not a second after it, triggers have one form, and processes are
-//! looked after by polling.
+//! real one: a script is run [`DELAY`] after the event and not a second after it, `config.change` is the only one, and
+//! processes are looked after by polling.
 
 use std::collections::BTreeMap;
 use std::process::{Child, Command, ExitCode};
@@ -141,9 +141,7 @@ impl Procd {
         for package in due {
             self.changed.remove(&package);
             let triggers = self.services.values().flat_map(|s| s.triggers.as_array().into_iter().flatten());
-            let fitting = triggers.filter(|t| t["package"] == json!(package));
-            let runs = fitting.map(|t| t["run"].as_array().into_iter().flatten().filter_map(Value::as_str));
-            self.waiting.extend(runs.map(|words| words.map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>());
+            self.waiting.extend(triggers.filter_map(|trigger| script(trigger, &package)));
         }
         // One after the other.
         let is_done = self.script.as_mut().is_none_or(|script| script.try_wait().is_ok_and(|ended| ended.is_some()));
@@ -152,4 +150,12 @@ impl Procd {
             self.script = words.split_first().and_then(|(script, rest)| Command::new(script).args(rest).spawn().ok());
         }
     }
+}
+
+/// What a trigger has to run when this configuration was changed:
+/// `["config.change", ["if", ["eq", "package", PACKAGE], ["run_script", …]], DELAY]`.
+fn script(trigger: &Value, package: &str) -> Option<Vec<String>> {
+    let is_it = trigger[0] == json!("config.change") && trigger[1][1] == json!(["eq", "package", package]);
+    let words = trigger[1][2].as_array().filter(|_| is_it)?.iter().filter_map(Value::as_str).skip(1);
+    Some(words.map(str::to_owned).collect())
 }
