@@ -135,6 +135,8 @@ needs-check: needs
 
 needs-test: needs
 	$(call crate,cargo-nextest)
+	$(call package,mandoc,mandoc)
+	$(call package,shellcheck,shellcheck)
 	$(call package,nft,nftables)
 	$(call package,ip,iproute2)
 	$(call package,busybox,busybox-static)

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config;
 
@@ -14,6 +14,12 @@ use crate::config;
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let Cli { command, .. } = Cli::try_parse_from(args)?;
     Ok(command.unwrap_or(Command::Version))
+}
+
+/// All of it, for whoever compares it with the manual.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// Greets the guests of a shared Wi-Fi.
@@ -132,8 +138,6 @@ pub enum LogTo {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn read(line: &str) -> Result<Command, clap::Error> {
@@ -142,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_sound() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

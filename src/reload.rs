@@ -7,6 +7,8 @@ use crate::config::Config;
 pub fn merge(old: &Config, new: Config) -> (Config, Vec<&'static str>) {
     let url = |config: &Config| config.server.as_ref().map(|s| s.url.clone());
     let ca_file = |config: &Config| config.server.as_ref().and_then(|s| s.ca_file.clone());
+    let token = |config: &Config| config.server.as_ref().and_then(|s| s.token.clone());
+    let [old_tls, new_tls] = [old, &new].map(|config| config.tls.as_ref());
     let waiting = [
         ("main.enabled", old.enabled != new.enabled),
         ("main.listen", old.listen != new.listen),
@@ -17,15 +19,19 @@ pub fn merge(old: &Config, new: Config) -> (Config, Vec<&'static str>) {
         ("main.status_socket", old.status_socket != new.status_socket),
         ("main.state_dir", old.state_dir != new.state_dir),
         ("main.catch", old.catch != new.catch),
-        ("main.tls_listen", old.tls.as_ref().map(|t| &t.listen) != new.tls.as_ref().map(|t| &t.listen)),
+        ("main.tls_name", old_tls.map(|t| &t.name) != new_tls.map(|t| &t.name)),
+        ("main.tls_cert", old_tls.map(|t| &t.cert) != new_tls.map(|t| &t.cert)),
+        ("main.tls_key", old_tls.map(|t| &t.key) != new_tls.map(|t| &t.key)),
+        ("main.tls_listen", old_tls.map(|t| &t.listen) != new_tls.map(|t| &t.listen)),
         ("main.languages", old.languages != new.languages),
         ("main.cache_dir", old.cache_dir != new.cache_dir),
         ("main.cache_kib", old.cache_limit != new.cache_limit),
         ("main.clock", old.trusts_clock != new.trusts_clock),
         ("main.timezone", old.zone != new.zone),
         ("server.url", url(old) != url(&new)),
-        // A router that is registered needs its token no more.
         ("server.ca_file", ca_file(old) != ca_file(&new)),
+        // A router that is registered needs its token no more, and another one is the wish to register again.
+        ("server.token", token(&new).is_some() && token(old) != token(&new)),
     ];
     let waiting = waiting.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
     let Config { log_level, rules, passphrases, captive_portals, allow, files, .. } = new;
@@ -55,5 +61,20 @@ mod tests {
         assert_eq!((&merged.rules, merged.log_level), (&new.rules, new.log_level));
         assert_eq!((&merged.listen, merged.joins, &merged.server), (&old.listen, old.joins, &old.server));
         assert_eq!(merge(&merged, merged.clone()), (merged, vec![]));
+    }
+
+    #[test]
+    fn another_certificate_and_another_token_wait_and_a_token_that_was_used_may_go() {
+        let with = |name: &str, cert: &str, token: &str| {
+            config(&format!(
+                "config welcomed 'main'\n\toption tls_name '{name}'\n\toption tls_cert '{cert}'\n\toption tls_key '/k'\n\
+                 config server\n\toption url 'https://directory.example'\n\toption token '{token}'\n"
+            ))
+        };
+        let old = with("a.example", "/a", "one");
+        let waiting = |new| merge(&old, new).1;
+        assert_eq!(waiting(with("b.example", "/a", "one")), ["main.tls_name"]);
+        assert_eq!(waiting(with("a.example", "/b", "two")), ["main.tls_cert", "server.token"]);
+        assert_eq!(waiting(with("a.example", "/a", "")), Vec::<&str>::new());
     }
 }

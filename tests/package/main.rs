@@ -1,5 +1,9 @@
 //! Names agree, documents name real files, and the arrows between the parts are those of `docs/architecture.md`.
 #![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::print_stderr, reason = "who skips says so")]
+
+mod manual;
+mod options;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -132,10 +136,10 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }

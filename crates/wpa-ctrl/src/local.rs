@@ -60,7 +60,9 @@ impl Local {
         let theirs = fs::metadata(peer).map_err(|source| Error::from_peer("look at the control socket", source))?;
         let ours = fs::metadata(&self.file).map_err(|source| Error::System { doing: "look at our socket", source })?;
         if (theirs.uid(), theirs.gid()) != (ours.uid(), ours.gid())
-            && let Err(error) = chown(&self.file, Some(theirs.uid()), Some(theirs.gid()))
+            && chown(&self.file, Some(theirs.uid()), Some(theirs.gid())).is_err()
+            // Only root gives files away; but who is in the program's group can share one with it.
+            && let Err(error) = chown(&self.file, None, Some(theirs.gid()))
         {
             // Not fatal: the program may run as root, which may write to it all the same.
             tracing::debug!(%error, "our socket could not be given to the program's user");

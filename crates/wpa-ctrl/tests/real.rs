@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that fails should say where")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -105,6 +106,63 @@ async fn the_real_hostapd_says_what_it_does_and_that_it_ends() {
     real.start_again();
     Events::attach(real.path(), real.dir.path(), 256).await.unwrap();
 }
+
+/// As on OpenWrt, where hostapd is `network` without a right to pass over modes, and its listener in that group.
+#[test]
+fn the_real_hostapd_of_another_user_answers_a_member_of_its_group() {
+    const AS_HOSTAPD: [&str; 4] = ["--reuid=65501", "--regid=65501", "--clear-groups", "--bounding-set=-all"];
+    const AS_LISTENER: [&str; 4] = ["--reuid=65502", "--regid=65502", "--groups=65501", "--bounding-set=-all"];
+    let Some(program) = ["/usr/sbin/hostapd", "/usr/bin/hostapd"].into_iter().find(|path| Path::new(path).exists())
+    else {
+        eprintln!("skipped: no hostapd here");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    if std::os::unix::fs::chown(dir.path(), Some(65501), None).is_err() {
+        eprintln!("skipped: to be two users takes root");
+        return;
+    }
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let own = dir.path().join("tmp");
+    fs::create_dir(&own).unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o1777)).unwrap();
+    let sockets = dir.path().join("hostapd");
+    let config = format!("interface=wlan9\ndriver=none\nctrl_interface={}\nssid=demo\n", sockets.display());
+    fs::write(dir.path().join("hostapd.conf"), config).unwrap();
+    // Where this program lies another user may not look.
+    let listener = dir.path().join("listener");
+    fs::copy(std::env::current_exe().unwrap(), &listener).unwrap();
+
+    let mut hostapd = Command::new("setpriv");
+    hostapd.args(AS_HOSTAPD).arg(program).arg(dir.path().join("hostapd.conf"));
+    let mut hostapd = hostapd.stdout(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while !sockets.join("wlan9").exists() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut listening = Command::new("setpriv");
+    listening.args(AS_LISTENER).arg(&listener).args(["--exact", "a_listener_of_another_user", "--nocapture"]);
+    listening.current_dir("/").env(SOCKET, sockets.join("wlan9")).env(OWN, &own);
+    let heard = listening.output().unwrap();
+    hostapd.kill().unwrap();
+    hostapd.wait().unwrap();
+    let said = String::from_utf8_lossy(&heard.stdout).into_owned() + &String::from_utf8_lossy(&heard.stderr);
+    assert!(heard.status.success() && said.contains("it answered"), "{said}");
+}
+
+/// The listener of the test above, when it is started by it.
+#[tokio::test]
+async fn a_listener_of_another_user() {
+    let (Some(socket), Some(own)) = (std::env::var_os(SOCKET), std::env::var_os(OWN)) else { return };
+    let mut events = Events::attach(&socket, Path::new(&own), 256).await.unwrap();
+    let mut control = Control::open(&socket, &own).unwrap();
+    control.order("DISABLE").await.unwrap();
+    assert!(matches!(soon(&mut events).await, Notice::Event { event: Event::ApDisabled, .. }));
+    eprintln!("it answered");
+}
+
+const SOCKET: &str = "WPA_CTRL_TEST_SOCKET";
+const OWN: &str = "WPA_CTRL_TEST_OWN";
 
 #[tokio::test]
 async fn a_killed_and_restarted_real_hostapd_is_noticed() {
