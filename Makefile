@@ -63,17 +63,16 @@ check: needs-check ## Form, lints, documentation, licences and origins of depend
 	    echo "skipped: known security advisories, because their database on GitHub cannot be fetched"; \
 	fi
 
-bench: needs-bench lab-program ## Measured figures, one a row: bench<TAB>NAME<TAB>VALUE<TAB>UNIT
+bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TAB>NAME<TAB>VALUE<TAB>UNIT
 	@echo "# $$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $$(nproc) cores, $$(uname -sr)" >&2
-	@cargo build --quiet --profile router -p welcomed
+	@$(XTASK) sizes --binaries $(CROSS) --dist dist
 	@cargo build --quiet --release -p welcome-client -p welcome-server
 	@cargo build --quiet -p testkit --bins
 	@cargo build --quiet --release -p testkit --bin bench-ubus
 	@mkdir -p $(BUILD)/bench
-	@cp $(BUILD)/router/welcomed $(BUILD)/release/welcome $(BUILD)/release/welcome-server $(BUILD)/bench
-	@printf 'bench\tagent.binary\t%s\tbytes\n' "$$(stat -c %s $(BUILD)/bench/welcomed)"
+	@cp $(CROSS)/x86_64-unknown-linux-musl/welcomed $(BUILD)/release/welcome $(BUILD)/release/welcome-server $(BUILD)/bench
 	@$(BUILD)/release/bench-ubus
-	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(PEERS)
+	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(BUILD)/bench/welcome-server $(PEERS)
 	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
@@ -125,6 +124,7 @@ ifndef DOCKER
 endif
 
 needs-bench: needs
+	$(call package,openssl,openssl)
 	$(call package,wrk,wrk)
 	@mkdir -p $(PEERS)/packages/partial
 	@$(FETCH_PEERS) || { apt-get update -qq && $(FETCH_PEERS); } >/dev/null 2>&1 || echo "# peer: the packages cannot be had"

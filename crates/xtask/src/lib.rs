@@ -22,6 +22,7 @@ pub mod makefile;
 pub mod package;
 pub mod packages;
 pub mod recipe;
+pub mod sizes;
 pub mod sums;
 pub mod targets;
 pub mod tree;

@@ -1,5 +1,5 @@
 //! `cargo run -p xtask -- …`: the command line. Who does the work is the library.
-#![allow(clippy::print_stdout, reason = "what was built is told on stdout")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what was built is told on stdout, tables on stderr")]
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, ensure};
 use clap::{Args, Parser, Subcommand};
 use xtask::targets::{self, TARGETS};
-use xtask::{cross, install, packages};
+use xtask::{cross, install, packages, sizes};
 
 /// Builds the agent for routers, and the packages and feeds for OpenWrt without its SDK.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Cross(Cross),
     /// Make all packages and feeds for which there is a binary
     Packages(Packages),
+    /// Say how large the programs and packages are; an error if one is above its limit
+    Sizes(Sizes),
     /// Unpack packages into a directory as opkg or apk would install them
     Install(Install),
     /// Take a package out of a directory again
@@ -61,6 +63,16 @@ struct Packages {
 }
 
 #[derive(Debug, Args)]
+struct Sizes {
+    /// Has the programs: DIR/TRIPLE/welcomed
+    #[arg(long, value_name = "DIR", default_value = "target/cross")]
+    binaries: PathBuf,
+    /// Has the packages
+    #[arg(long, value_name = "DIR", default_value = "dist")]
+    dist: PathBuf,
+}
+
+#[derive(Debug, Args)]
 struct Install {
     /// The root to install into
     #[arg(long, value_name = "DIR")]
@@ -90,6 +102,12 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Cross(options) => build(options),
         Command::Packages(options) => make_packages(options),
+        Command::Sizes(options) => {
+            let all = sizes::measure(&options.binaries, &options.dist)?;
+            print!("{}", sizes::rows(&all));
+            eprint!("{}", sizes::table(&all));
+            sizes::check(&all)
+        }
         Command::Install(options) => {
             let root = install::Root::new(&options.root, !options.no_scripts)?;
             options.files.iter().try_for_each(|file| {

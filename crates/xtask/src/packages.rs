@@ -52,7 +52,7 @@ pub fn build(options: &Options) -> anyhow::Result<Built> {
     let mut targets = Vec::new();
     for target in TARGETS {
         let binaries = options.binaries.join(target.triple);
-        if binaries.is_dir() {
+        if binaries.join("welcomed").exists() {
             target.check(&binaries.join("welcomed"))?;
             targets.push((target, feeds.add_target(&agent, &options.repository, &binaries, target, &luci)?));
         }

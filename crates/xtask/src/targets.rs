@@ -11,6 +11,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 
+use crate::sizes::{BUDGET, Limits};
+
 /// One CPU family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
@@ -27,6 +29,8 @@ pub struct Target {
     pub is_pie: bool,
     /// What the compiler is told of it beside what all are.
     pub rustflags: &'static [&'static str],
+    /// How large what we ship for it may be.
+    pub limits: Limits,
     /// What its programs begin with: word size, byte order and machine, as ELF numbers them.
     pub elf: (u8, u8, u16),
     /// OpenWrt's names in 24.10.
@@ -64,6 +68,7 @@ pub const TARGETS: [Target; 6] = [
         zig: "aarch64-linux-musl",
         is_pie: false,
         rustflags: &[],
+        limits: BUDGET,
         elf: (64, LITTLE, 183),
         archs_24_10: AARCH64,
         archs_25_12: AARCH64,
@@ -76,6 +81,7 @@ pub const TARGETS: [Target; 6] = [
         is_pie: false,
         // Thumb-2 is a quarter smaller. d16 to d31 are missing in the Armada 38x, and rustc uses them: rust-lang/rust#159973.
         rustflags: &["-Ctarget-feature=+thumb-mode,-d32"],
+        limits: BUDGET,
         elf: (32, LITTLE, 40),
         archs_24_10: ARMV7,
         archs_25_12: ARMV7,
@@ -88,6 +94,7 @@ pub const TARGETS: [Target; 6] = [
         zig: "mipsel-linux-musleabi",
         is_pie: false,
         rustflags: &[],
+        limits: BUDGET,
         elf: (32, LITTLE, 8),
         archs_24_10: MIPSEL,
         archs_25_12: MIPSEL,
@@ -100,6 +107,7 @@ pub const TARGETS: [Target; 6] = [
         zig: "mips-linux-musleabi",
         is_pie: false,
         rustflags: &[],
+        limits: BUDGET,
         elf: (32, BIG, 8),
         // The 4KEc of Realtek's RTL838x is MIPS32 release 2, too; since 25.12 it uses the packages of the 24Kc.
         archs_24_10: &["mips_24kc", "mips_4kec"],
@@ -112,6 +120,7 @@ pub const TARGETS: [Target; 6] = [
         zig: "x86_64-linux-musl",
         is_pie: true,
         rustflags: &[],
+        limits: BUDGET,
         elf: (64, LITTLE, 62),
         archs_24_10: &["x86_64"],
         archs_25_12: &["x86_64"],
@@ -123,6 +132,7 @@ pub const TARGETS: [Target; 6] = [
         zig: "riscv64-linux-musl",
         is_pie: false,
         rustflags: &[],
+        limits: BUDGET,
         elf: (64, LITTLE, 243),
         archs_24_10: &["riscv64_riscv64"],
         archs_25_12: &["riscv64_generic"],

@@ -1,5 +1,5 @@
-//! Figures of the agent: `bench-agent PATH PACKAGES [SECONDS]`, where PATH is the program to measure; `make bench` has the
-//! shipped one. PACKAGES is a directory with the unpacked packages of its peers, and may be empty. SECONDS is how long the
+//! Figures of the agent: `bench-agent PATH SERVER PACKAGES [SECONDS]`, where PATH is the program to measure; `make bench` has
+//! the one that is shipped for x86_64. SERVER is the `welcome-server` it connects to. PACKAGES is a directory with the unpacked packages of its peers, and may be empty. SECONDS is how long the
 //! flood takes, a minute when it is not said, and the most that each load takes.
 //!
 //! One row a figure: `bench`, name, value, unit, separated by tabs. A line that begins with # says why one is missing. A
@@ -17,6 +17,7 @@ mod memory;
 mod peers;
 mod portal;
 mod program;
+mod server;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,12 +25,14 @@ use std::time::Duration;
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let program = PathBuf::from(arguments.next().expect("the path of the program to measure"));
+    let server = PathBuf::from(arguments.next().expect("the path of the server"));
     let packages = PathBuf::from(arguments.next().expect("the directory with the peers' packages"));
     let seconds = arguments.next().map_or(MINUTE, |seconds| seconds.to_str().unwrap().parse().unwrap());
     let length = Duration::from_secs(seconds);
     joins::measure(&program);
     bursts::measure(&program);
     memory::measure(&program);
+    server::measure(&program, &server);
     if load::is_possible() {
         let page = portal::measure(&program, length.min(LOAD));
         peers::measure(&packages, &page, length.min(LOAD));

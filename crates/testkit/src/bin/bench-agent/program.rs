@@ -61,9 +61,14 @@ config offer 'hello'
 
     /// What it tells of itself.
     pub(crate) fn status(&self) -> Value {
+        self.try_status().unwrap()
+    }
+
+    /// The same, if it is there to be asked.
+    pub(crate) fn try_status(&self) -> Option<Value> {
         let mut text = String::new();
-        UnixStream::connect(self.dir.join("status.sock")).unwrap().read_to_string(&mut text).unwrap();
-        serde_json::from_str(&text).unwrap()
+        UnixStream::connect(self.dir.join("status.sock")).ok()?.read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
     }
 
     /// Resident memory in kB.
