@@ -90,6 +90,9 @@ pub struct NetworkStatus {
     pub arrived: u32,
     /// Offers shown since the agent started.
     pub shown: u32,
+    /// Visits that were shown something on this day, as far as the agent has been running in it.
+    #[serde(default)]
+    pub greeted_today: u32,
 }
 
 /// One BSS.
@@ -217,9 +220,10 @@ impl fmt::Display for Document {
                 }
                 writeln!(f, "  on the air: \"{ssid}\" by {ifname} ({bssid}{channel})")?;
             }
-            let NetworkStatus { stations, guests, arrived, shown, .. } = network;
+            let NetworkStatus { stations, guests, arrived, shown, greeted_today, .. } = network;
             writeln!(f, "  here now: {}, {} of them guests", Count(*stations, "device"), guests)?;
-            writeln!(f, "  greeted since the start: {}; messages shown: {shown}", Count(*arrived as usize, "visit"))?;
+            let arrived = Count(*arrived as usize, "visit");
+            writeln!(f, "  since the start: {arrived}; messages shown: {shown}; greeted today: {greeted_today}")?;
         }
         if let Some(Summary { p50_us, p99_us, .. }) = self.latency {
             let ms = |us: u32| f64::from(us) / 1000.0;
