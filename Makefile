@@ -86,7 +86,7 @@ fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FU
 lab: programs lab-program ## Tell one story over simulated radios: make lab STORY=greet
 	$(LAB) run $(STORY) --bin-dir $(BUILD)/debug
 
-browser: programs needs-browser $(BROWSER)/node_modules ## The pages in a browser, behind the agent's real rules (as root); pictures in target/browser
+browser: programs needs-browser $(BROWSER)/node_modules ## The pages and LuCI's forms in a browser, behind the agent's real rules (as root); pictures in target/browser
 	node --test --test-concurrency=1 --test-reporter=spec $(BROWSER)/*.test.js
 
 cross: needs-cross ## Static programs for routers: make cross TARGET=mipsel (all without it; about two minutes each)

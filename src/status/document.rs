@@ -91,6 +91,8 @@ pub struct NetworkStatus {
     pub arrived: u32,
     /// Offers shown since the agent started.
     pub shown: u32,
+    /// Visits that were shown something on this day, as far as the agent has been running in it.
+    pub greeted_today: u32,
 }
 
 /// One BSS.

@@ -118,9 +118,9 @@ pub fn networks(view: &View) -> SortedMap<NetworkId, NetworkStatus> {
             ssid: b.ssid.clone(),
             freq: b.freq,
         });
-        let NetworkView { announced, arrived, shown, .. } = *network;
+        let NetworkView { announced, arrived, shown, greeted_today, .. } = *network;
         let (guests, stations) = (here.clone().filter(|s| s.guest).count(), here.count());
-        (id.clone(), NetworkStatus { bss: bss.collect(), announced, stations, guests, arrived, shown })
+        (id.clone(), NetworkStatus { bss: bss.collect(), announced, stations, guests, arrived, shown, greeted_today })
     };
     view.networks.iter().map(network).collect()
 }
@@ -202,11 +202,11 @@ pub(super) mod tests {
              network cafe (not listed):\n\
              \x20 on the air: \"Café\" by cafe0 (02:00:00:00:00:01, 2437 MHz)\n\
              \x20 here now: 1 device, 1 of them guests\n\
-             \x20 greeted since the start: 1 visit; messages shown: 0\n\
+             \x20 since the start: 1 visit; messages shown: 0; greeted today: 0\n\
              network yard (not listed):\n\
              \x20 not on the air: hostapd has none of its interfaces\n\
              \x20 here now: 0 devices, 0 of them guests\n\
-             \x20 greeted since the start: 0 visits; messages shown: 0\n\
+             \x20 since the start: 0 visits; messages shown: 0; greeted today: 0\n\
              a guest's messages are ready in 0.3 ms, in 99 of 100 cases in 0.3 ms\n"
         );
     }

@@ -82,7 +82,8 @@ fn write_network(f: &mut String, id: &str, network: &Value, link: &str) -> fmt::
     }
     let n = |name: &str| number(&network[name]);
     writeln!(f, "  here now: {}, {} of them guests", Count(n("stations"), "device"), n("guests"))?;
-    writeln!(f, "  greeted since the start: {}; messages shown: {}", Count(n("arrived"), "visit"), n("shown"))
+    let (arrived, shown, today) = (Count(n("arrived"), "visit"), n("shown"), n("greeted_today"));
+    writeln!(f, "  since the start: {arrived}; messages shown: {shown}; greeted today: {today}")
 }
 
 fn word(value: &Value) -> &str {

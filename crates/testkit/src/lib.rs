@@ -5,3 +5,4 @@
 pub mod ctrl;
 pub mod story;
 pub mod ubus;
+pub mod web;

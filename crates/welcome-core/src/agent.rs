@@ -45,6 +45,7 @@ pub struct Agent {
 struct Counts {
     arrived: u32,
     shown: u32,
+    greeted_today: u32,
 }
 
 impl Agent {
@@ -139,6 +140,7 @@ impl Agent {
             }
             Event::Day(day) => {
                 self.day_is_over = false;
+                self.counts.values_mut().for_each(|counts| counts.greeted_today = 0);
                 self.sessions.take_day(mono, day);
                 self.forget_pictures(|_| true);
                 Changes { any: true, ..Changes::default() }
@@ -181,9 +183,9 @@ impl Agent {
     pub fn view(&mut self) -> View {
         let Self { rules, radios, sessions, offers, server, counts, now, .. } = self;
         let networks = rules.networks.iter().map(|(id, network)| {
-            let Counts { arrived, shown } = counts.get(id).copied().unwrap_or_default();
+            let Counts { arrived, shown, greeted_today } = counts.get(id).copied().unwrap_or_default();
             let bss = network.ifnames.iter().filter_map(|i| radios.on_air(i)).cloned().collect();
-            (id.clone(), NetworkView { bss, announced: network.announce.is_some(), arrived, shown })
+            (id.clone(), NetworkView { bss, announced: network.announce.is_some(), arrived, shown, greeted_today })
         });
         let networks = networks.collect();
         let mut pictures = SortedMap::new();
@@ -281,8 +283,12 @@ impl Agent {
                     Some(What::Arrived)
                 }
                 Happened::Left => Some(What::Left),
-                // What was shown is reported offer by offer.
-                Happened::Greeted => None,
+                Happened::Greeted => {
+                    let counts = self.counts.entry(network.clone()).or_default();
+                    counts.greeted_today = counts.greeted_today.saturating_add(1);
+                    // What was shown is reported offer by offer.
+                    None
+                }
             };
             let report = what.map(|what| Report { network: network.clone(), what, at: now.wall });
             actions.extend(report.map(Action::Report));

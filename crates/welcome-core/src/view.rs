@@ -115,4 +115,6 @@ pub struct NetworkView {
     pub arrived: u32,
     /// Offers shown since the agent started.
     pub shown: u32,
+    /// Visits greeted on this day, as far as the agent has been running in it.
+    pub greeted_today: u32,
 }

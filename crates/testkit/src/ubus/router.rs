@@ -27,13 +27,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio_ubus::Status;
 
 use air::Air;
 use dhcp::{Dnsmasq, Odhcpd};
 use hostapd::Hostapd;
 use netifd::Netifd;
 use procd::Procd;
-use uci::Rpcd;
+use uci::{Rpcd, Trigger};
 
 /// A router, as far as ubus is concerned. Ends when dropped.
 ///
@@ -61,6 +62,7 @@ use uci::Rpcd;
 pub struct FakeRouter {
     // In the order in which they end.
     flood: Mutex<Option<Flood>>,
+    on_change: Arc<Mutex<Option<Trigger>>>,
     rpcd: Rpcd,
     procd: Arc<Procd>,
     dnsmasq: Dnsmasq,
@@ -93,12 +95,17 @@ impl FakeRouter {
     pub fn start_as(broker: &Path, release: Release) -> Self {
         let air = Air::default();
         let procd = Arc::new(Procd::start(broker, release));
+        let on_change: Arc<Mutex<Option<Trigger>>> = Arc::default();
         let trigger = {
-            let procd = Arc::clone(&procd);
-            Box::new(move |config: &str| procd.config_changed(config))
+            let (procd, on_change) = (Arc::clone(&procd), Arc::clone(&on_change));
+            Box::new(move |config: &str| {
+                procd.config_changed(config);
+                on_change.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|tell| tell(config));
+            })
         };
         Self {
             flood: Mutex::default(),
+            on_change,
             rpcd: Rpcd::start(broker, trigger),
             procd,
             dnsmasq: Dnsmasq::start(broker),
@@ -298,6 +305,31 @@ impl FakeRouter {
     /// When `values` is no object.
     pub fn set_uci(&self, config: &str, section: &str, kind: &str, values: Value) {
         self.rpcd.uci().put(config, section, kind, values.as_object().expect("options by their names"));
+    }
+
+    /// Configurations are files of this directory from here on, and those that are there count.
+    pub fn keep_uci_in(&self, dir: &Path) {
+        self.rpcd.uci().keep_in(dir);
+    }
+
+    /// Tells whenever a configuration was changed, as procd's triggers hear of it.
+    pub fn on_config_change(&self, tell: Box<dyn Fn(&str) + Send + Sync>) {
+        *self.on_change.lock().unwrap_or_else(PoisonError::into_inner) = Some(tell);
+    }
+
+    /// A method of rpcd's object `uci`, for a session that may call it. `apply` of a session waits for its `confirm`
+    /// and is undone without it; [`Self::look_at_clock`] does that.
+    ///
+    /// # Errors
+    /// As rpcd refuses.
+    pub fn uci_call(&self, session: &str, method: &str, arguments: &Value) -> Result<Option<Value>, Status> {
+        let answer = self.rpcd.call(session, method, arguments)?;
+        Ok(answer.map(|answer| answer.to_json()))
+    }
+
+    /// Time has gone by: what was applied and not confirmed by now is undone.
+    pub fn look_at_clock(&self) {
+        self.rpcd.look_at_clock();
     }
 
     /// Somebody changes an option and does not commit it.

@@ -266,6 +266,46 @@ fn a_change_of_the_configuration_counts_once_it_is_committed() {
 }
 
 #[test]
+fn what_a_session_applies_is_its_own_and_undone_unless_confirmed() {
+    let (_broker, router, dir) = start(Release::V24_10);
+    let file = dir.path().join("config");
+    std::fs::create_dir(&file).unwrap();
+    let text = "config offer 'a'\n\toption title 'one'\n\nconfig offer 'b'\n";
+    std::fs::write(file.join("welcomed"), text).unwrap();
+    router.keep_uci_in(&file);
+    let read = || std::fs::read_to_string(file.join("welcomed")).unwrap();
+    let uci = |session: &str, method: &str, arguments: Value| router.uci_call(session, method, &arguments);
+    let set = |session: &str, title: &str| {
+        uci(session, "set", json!({ "config": "welcomed", "section": "a", "values": { "title": title } })).unwrap();
+    };
+    let changes = |session: &str| uci(session, "changes", json!({})).unwrap().unwrap()["changes"].clone();
+    set("s1", "two");
+    set("s2", "three");
+    uci("s1", "order", json!({ "config": "welcomed", "sections": ["b", "a"] })).unwrap();
+    let expected = json!({ "welcomed": [["set", "a", "title", "two"], ["order", "b", "0"], ["order", "a", "1"]] });
+    assert_eq!(changes("s1"), expected);
+    assert_eq!(changes("s2"), json!({ "welcomed": [["set", "a", "title", "three"]] }));
+    assert_eq!(read(), text, "nothing is in force");
+    assert_eq!(uci("s3", "apply", json!({ "rollback": true })), Err(Status::NoData));
+    assert_eq!(uci("", "apply", json!({ "rollback": true })), Err(Status::PermissionDenied));
+
+    uci("s1", "apply", json!({ "rollback": true, "timeout": 90 })).unwrap();
+    assert_eq!(read(), "\nconfig offer 'b'\n\nconfig offer 'a'\n\toption title 'two'\n\n");
+    assert_eq!(uci("s2", "apply", json!({ "rollback": true })), Err(Status::PermissionDenied), "one at a time");
+    assert_eq!(uci("s2", "confirm", json!({})), Err(Status::PermissionDenied));
+    assert_eq!(uci("", "commit", json!({ "config": "welcomed" })), Err(Status::PermissionDenied));
+    uci("s1", "confirm", json!({})).unwrap();
+    assert_eq!(uci("s1", "confirm", json!({})), Err(Status::NoData));
+
+    let before = read();
+    uci("s2", "apply", json!({ "rollback": true, "timeout": 0 })).unwrap();
+    assert!(read().contains("three"));
+    router.look_at_clock();
+    assert_eq!(read(), before, "it was not confirmed in time");
+    assert_eq!(router.commits(), ["welcomed"; 3], "and whoever listens heard of each");
+}
+
+#[test]
 fn rpcd_refuses_what_it_cannot_do() {
     let (broker, router, _dir) = start(Release::V24_10);
     router.set_uci("dhcp", "lan", "dhcp", json!({ "interface": "lan" }));
