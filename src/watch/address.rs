@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
@@ -30,19 +29,21 @@ pub struct Watch {
     leases: Leases,
     neighbours: Neighbours,
     wanted: mpsc::Receiver<IpAddr>,
+    /// Whether somebody was told that the kernel does not answer.
+    complained: bool,
 }
 
 impl Watch {
     /// Of the leases in the file at `leases`. Addresses that come by `wanted` are looked for at once.
     #[must_use]
     pub fn new(leases: &Path, neighbours: Neighbours, wanted: mpsc::Receiver<IpAddr>) -> Self {
-        Self { leases: Leases::new(leases), neighbours, wanted }
+        Self { leases: Leases::new(leases), neighbours, wanted, complained: false }
     }
 
     /// Watches until told to stop.
     ///
     /// # Errors
-    /// If the kernel no longer tells of neighbours.
+    /// Never; the signature is that of a task.
     pub async fn run(self, to: mpsc::Sender<Heard>, mut stop: Stop) -> anyhow::Result<()> {
         tokio::select! {
             outcome = self.watch(&to) => outcome,
@@ -50,10 +51,19 @@ impl Watch {
         }
     }
 
+    /// Asks for the neighbour table. A kernel that does not tell of it leaves the leases.
+    async fn ask(&mut self) {
+        if let Err(error) = self.neighbours.ask().await
+            && !std::mem::replace(&mut self.complained, true)
+        {
+            warn!(%error, "the kernel does not tell who has which address; only the leases do");
+        }
+    }
+
     async fn watch(mut self, to: &mpsc::Sender<Heard>) -> anyhow::Result<()> {
         let mut second = interval(LOOK_EVERY);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.neighbours.ask().await.context("ask for the neighbour table")?;
+        self.ask().await;
         loop {
             let events = tokio::select! {
                 neighbour = self.neighbours.next() => match neighbour {
@@ -62,13 +72,13 @@ impl Watch {
                         // More came than we took: some were lost.
                         debug!(%error, "asking for the whole neighbour table again");
                         tokio::time::sleep(Duration::from_millis(100)).await;
-                        self.neighbours.ask().await.context("ask for the neighbour table")?;
+                        self.ask().await;
                         continue;
                     }
                 },
                 _ = second.tick() => self.leases.look(),
                 Some(ip) = self.wanted.recv() => {
-                    self.neighbours.ask().await.context("ask for the neighbour table")?;
+                    self.ask().await;
                     let held = self.leases.held.get(&ip);
                     held.map(|mac| Event::AddressLearned { mac: *mac, ip }).into_iter().collect()
                 }

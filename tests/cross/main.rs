@@ -107,7 +107,7 @@ impl Emulated {
         let broker = Broker::start(world.dir.path());
         let agent = self.run(&world, &format!("\toption ubus_socket '{}'\n", broker.path().display()), "");
         let page = get(agent.portal, "/");
-        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("<!doctype html>"), "{page}");
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("<html"), "{page}");
         let captive = get(agent.portal, "/welcome/v1/captive");
         assert!(captive.contains("application/captive+json"), "{captive}");
 
@@ -151,17 +151,18 @@ impl Emulated {
         std::fs::write(&config, world.config(options, sections)).unwrap();
         let mut command = self.command(&["run", "--log", "stderr", "--config", &config]);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let (mut log, portal) = (String::new(), |log: &str| {
-            let ready = log.lines().find(|line| line.contains("ready version="))?;
-            ready.split("portal=[").nth(1)?.split(']').next()?.parse().ok()
-        });
-        loop {
-            if let Some(portal) = portal(&log) {
-                return Running { child, portal, log: lines };
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut running = Running { child, portal: SocketAddr::from(([0, 0, 0, 0], 0)), log };
+        let mut said = String::new();
+        while running.portal.port() == 0 {
+            let start = said.len();
+            assert!(running.log.read_line(&mut said).unwrap() > 0, "it ended: {said}");
+            let portal = said[start..].split("ready version=").nth(1).and_then(|l| l.split("portal=[").nth(1));
+            if let Some(portal) = portal {
+                running.portal = portal.split(']').next().unwrap().parse().unwrap();
             }
-            assert!(lines.read_line(&mut log).unwrap() > 0, "it ended: {log}");
         }
+        running
     }
 }
 
