@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz lab browser cross packages needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
+.PHONY: help demo test check bench fuzz lab browser cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
@@ -25,6 +25,8 @@ FUZZ_SECONDS ?= 60
 
 # For which routers `make cross` and `make packages` build: names of `cargo run -p xtask -- targets`, or all.
 TARGET ?= all
+# Those of `make test`: the most common routers', and this machine's, whose packages are installed and run.
+TESTED := aarch64 mipsel x86_64
 CROSS := $(BUILD)/cross
 XTASK := cargo run --quiet -p xtask --
 # All files in the packages bear this moment: the same sources give the same bytes.
@@ -38,8 +40,12 @@ demo: programs lab-program ## Greet a guest over simulated radios, with a time l
 
 test: needs-test needs-browser programs lab-program ## All tests, then the whole promise over simulated radios
 	$(LAB) prepare # its packages are what the tests against the real hostapd need, too
+	$(MAKE) --no-print-directory packages TARGET="$(TESTED)"
+	$(XTASK) sizes --binaries $(CROSS) --dist dist
 	cargo test --quiet --workspace --doc
-	cargo nextest run --workspace
+	WELCOMED_CROSS="$(TESTED)" cargo nextest run --workspace
+	$(XTASK) cross --captures --targets mips --out $(CROSS) --zig $(CROSS)/zig
+	$(MAKE) --no-print-directory installed
 	cargo nextest run $(HWSIM)
 	cargo nextest run $(FUZZ)
 	$(MAKE) --no-print-directory browser
@@ -85,6 +91,13 @@ fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FU
 
 lab: programs lab-program ## Tell one story over simulated radios: make lab STORY=greet
 	$(LAB) run $(STORY) --bin-dir $(BUILD)/debug
+
+installed: programs needs-test ## The agent from its packages, both kinds, as an OpenWrt router starts it (as root; after make packages)
+	for format in ipk apk; do \
+	    rm -rf "$(BUILD)/installed/$$format" && mkdir -p "$(BUILD)/installed/$$format" && \
+	    $(XTASK) install --no-scripts --root "$(BUILD)/installed/$$format" $$(find dist -path "*/x86_64/*.$$format") && \
+	    WELCOMED_ROOT="$(abspath $(BUILD))/installed/$$format" cargo nextest run -p welcomed --test router; \
+	done
 
 browser: programs needs-browser $(BROWSER)/node_modules ## The pages and LuCI's forms in a browser, behind the agent's real rules (as root); pictures in target/browser
 	node --test --test-concurrency=1 --test-reporter=spec $(BROWSER)/*.test.js
@@ -134,6 +147,7 @@ needs-check: needs
 	$(call crate,cargo-deny)
 
 needs-test: needs
+	$(call package,qemu-mips-static,qemu-user-static)
 	$(call crate,cargo-nextest)
 	$(call package,mandoc,mandoc)
 	$(call package,shellcheck,shellcheck)

@@ -34,51 +34,95 @@ pub struct Options {
 /// # Errors
 /// If a tool is missing or the build fails.
 pub fn build(options: &Options) -> anyhow::Result<Vec<(Target, PathBuf)>> {
-    look_for_tools(&options.zig)?;
-    // cargo hands these on to programs that run elsewhere.
-    let out = std::path::absolute(&options.out)?;
-    let links = out.join("bin");
-    fs::create_dir_all(&links).with_context(|| format!("make {}", links.display()))?;
-    options.targets.iter().map(|target| Ok((*target, build_one(options, &out, &links, target)?))).collect()
+    let tools = Tools::find(options)?;
+    options.targets.iter().map(|target| Ok((*target, build_one(options, &tools, target)?))).collect()
 }
 
-fn build_one(options: &Options, out: &Path, links: &Path, target: &Target) -> anyhow::Result<PathBuf> {
-    let tools = options.repository.join("cross").canonicalize().context("find the directory cross")?;
-    let compiler = links.join(format!("zigcc-{}", target.triple));
-    if !compiler.exists() {
-        symlink(tools.join("zigcc"), &compiler).with_context(|| format!("make the link {}", compiler.display()))?;
+/// Builds the tests of the ubus codec against recordings for each target, and has QEMU run them: on a big-endian processor
+/// everything on the wire is read as it lies in memory.
+///
+/// # Errors
+/// If a tool is missing, the build fails or a test does.
+pub fn test_captures(options: &Options) -> anyhow::Result<()> {
+    let tools = Tools::find(options)?;
+    for target in &options.targets {
+        let mut cargo = tools.cargo(options, target, true)?;
+        cargo
+            .args(["test", "--locked", "--package", "tokio-ubus", "--test", "captures"])
+            .arg("-Zbuild-std=std,panic_unwind,panic_abort,test")
+            .env(format!("CARGO_TARGET_{}_RUNNER", variable(target).to_uppercase()), target.qemu);
+        ensure!(cargo.status().context("run cargo")?.success(), "the captures on {} failed", target.name);
     }
-    let (upper, lower) = (target.triple.replace('-', "_").to_uppercase(), target.triple.replace('-', "_"));
-    let caches = out.join("zig-cache");
-    let mut cargo = Command::new("cargo");
+    Ok(())
+}
+
+fn build_one(options: &Options, tools: &Tools, target: &Target) -> anyhow::Result<PathBuf> {
+    let mut cargo = tools.cargo(options, target, options.panic_messages)?;
     cargo
-        .current_dir(&options.repository)
-        .args(["build", "--locked", "--profile", "router", "--package", "welcomed", "--target", target.triple])
-        .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", "--target-dir"])
-        .arg(out)
-        // Whoever runs us by cargo may have set these for this machine.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("PATH", path_with(&options.zig.join("bin"))?)
-        .env("RUSTC", RUSTC)
-        // Building std is a privilege of nightly compilers; this one was released with the source it is to build.
-        .env("RUSTC_BOOTSTRAP", "1")
-        // musl's times have 64 bits since 1.2: this for the libc crate in std, a flag below for the one beside it.
-        .env("RUST_LIBC_UNSTABLE_MUSL_V1_2_3", "1")
-        .env(format!("CARGO_TARGET_{upper}_LINKER"), &compiler)
-        .env(format!("CC_{lower}"), &compiler)
-        .env(format!("AR_{lower}"), tools.join("zigar"))
-        .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), rustflags(target, options.panic_messages))
-        .envs(["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, &caches)));
-    let done = cargo.status().context("run cargo")?;
-    ensure!(done.success(), "the build for {} failed", target.name);
-    let built = out.join(target.triple).join("router/welcomed");
-    let program = out.join(target.triple).join("welcomed");
+        .args(["build", "--locked", "--profile", "router", "--package", "welcomed"])
+        .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    ensure!(cargo.status().context("run cargo")?.success(), "the build for {} failed", target.name);
+    let built = tools.out.join(target.triple).join("router/welcomed");
+    let program = tools.out.join(target.triple).join("welcomed");
     let whole = fs::read(&built).with_context(|| format!("read {}", built.display()))?;
     let loaded = elf::without_sections(&whole).with_context(|| format!("strip {}", built.display()))?;
     fs::write(&program, loaded).with_context(|| format!("write {}", program.display()))?;
     fs::set_permissions(&program, fs::metadata(&built)?.permissions())?;
     Ok(program)
+}
+
+/// Where things are; absolute, as cargo hands paths on to programs that run elsewhere.
+struct Tools {
+    out: PathBuf,
+    /// Our wrappers of zig.
+    wrappers: PathBuf,
+    /// For `PATH`: zig first.
+    path: OsString,
+}
+
+impl Tools {
+    fn find(options: &Options) -> anyhow::Result<Self> {
+        look_for_tools(&options.zig)?;
+        let wrappers = options.repository.join("cross").canonicalize().context("find the directory cross")?;
+        Ok(Self { out: std::path::absolute(&options.out)?, wrappers, path: path_with(&options.zig.join("bin"))? })
+    }
+
+    /// cargo, ready for what it is to do.
+    fn cargo(&self, options: &Options, target: &Target, panic_messages: bool) -> anyhow::Result<Command> {
+        let links = self.out.join("bin");
+        fs::create_dir_all(&links).with_context(|| format!("make {}", links.display()))?;
+        let compiler = links.join(format!("zigcc-{}", target.triple));
+        if !compiler.exists() {
+            symlink(self.wrappers.join("zigcc"), &compiler).with_context(|| format!("link {}", compiler.display()))?;
+        }
+        let (name, caches) = (variable(target), self.out.join("zig-cache"));
+        let upper = name.to_uppercase();
+        let mut cargo = Command::new("cargo");
+        cargo
+            .current_dir(&options.repository)
+            .env("CARGO_BUILD_TARGET", target.triple)
+            .env("CARGO_TARGET_DIR", &self.out)
+            // Whoever runs us by cargo may have set these for this machine.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("PATH", &self.path)
+            .env("RUSTC", RUSTC)
+            // Building std is a privilege of nightly compilers; this one was released with the source it is to build.
+            .env("RUSTC_BOOTSTRAP", "1")
+            // musl's times have 64 bits since 1.2: this for the libc crate in std, a flag below for the one beside it.
+            .env("RUST_LIBC_UNSTABLE_MUSL_V1_2_3", "1")
+            .env(format!("CARGO_TARGET_{upper}_LINKER"), &compiler)
+            .env(format!("CC_{name}"), &compiler)
+            .env(format!("AR_{name}"), self.wrappers.join("zigar"))
+            .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), rustflags(target, panic_messages))
+            .envs(["ZIG_GLOBAL_CACHE_DIR", "ZIG_LOCAL_CACHE_DIR"].map(|name| (name, &caches)));
+        Ok(cargo)
+    }
+}
+
+/// The triple as names of variables have it.
+fn variable(target: &Target) -> String {
+    target.triple.replace('-', "_")
 }
 
 /// What the compiler is told, beside the profile `router`.
@@ -141,7 +185,7 @@ mod tests {
     fn cross_builds_the_same_with_docker() {
         let described = read("cross.toml");
         for target in TARGETS {
-            let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", target.triple.replace('-', "_").to_uppercase());
+            let variable = format!("CARGO_TARGET_{}_RUSTFLAGS", variable(&target).to_uppercase());
             let line = format!("passthrough = [\"{variable}={}\"]", rustflags(&target, false));
             assert!(described.contains(&line), "cross.toml lacks\n[target.{}.env]\n{line}", target.triple);
         }

@@ -44,6 +44,9 @@ struct Cross {
     /// Where zig is: a virtual environment of Python's
     #[arg(long, value_name = "DIR", default_value = "target/cross/zig")]
     zig: PathBuf,
+    /// Build and run the tests of the ubus codec in place of the agent
+    #[arg(long)]
+    captures: bool,
     /// Let the programs say where and why before they end at a panic; 200 kB more
     #[arg(long)]
     panic_messages: bool,
@@ -130,14 +133,13 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn build(options: Cross) -> anyhow::Result<()> {
-    let built = cross::build(&cross::Options {
-        repository: repository(),
-        zig: options.zig,
-        out: options.out,
-        targets: targets::named(&options.targets)?,
-        panic_messages: options.panic_messages,
-    })?;
-    for (target, program) in built {
+    let Cross { captures, zig, out, panic_messages, .. } = options;
+    let targets = targets::named(&options.targets)?;
+    let options = cross::Options { repository: repository(), zig, out, targets, panic_messages };
+    if captures {
+        return cross::test_captures(&options);
+    }
+    for (target, program) in cross::build(&options)? {
         println!("{:10}{:>10}  {}", target.name, program.metadata()?.len(), program.display());
     }
     Ok(())
