@@ -11,6 +11,7 @@
 pub mod adb;
 pub mod apk;
 pub mod cross;
+pub mod deflate;
 pub mod elf;
 pub mod feed;
 pub mod install;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
+use crate::deflate::gzip;
 use crate::keys::Keys;
 use crate::makefile::Makefile;
 use crate::package::{Package, read_makefile};
@@ -108,7 +109,7 @@ impl Feeds<'_> {
         let index = feed::packages(&files)?;
         let signature = self.keys.opkg.sign(index.as_bytes()).into_bytes();
         let indexes = [
-            ("Packages.gz".to_owned(), ipk::gzip(index.as_bytes())?),
+            ("Packages.gz".to_owned(), gzip(index.as_bytes())),
             ("Packages.sig".to_owned(), signature),
             ("Packages".to_owned(), index.into_bytes()),
         ];

@@ -1,12 +1,11 @@
 //! What is around a database: blocks, one behind the other, and the compression of all of them together.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
 
 use super::Error;
+use crate::deflate::deflate;
 
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +44,7 @@ impl Container {
     /// The file, compressed in the way that the apk of a router can read: raw deflate.
     #[must_use]
     pub fn compress(&self) -> Vec<u8> {
-        let mut encoder = DeflateEncoder::new(b"ADBd".to_vec(), Compression::best());
-        encoder.write_all(&self.encode()).and_then(|()| encoder.finish()).expect("memory takes all that is written")
+        [b"ADBd", &deflate(&self.encode())[..]].concat()
     }
 
     /// The file, not compressed.
@@ -155,9 +153,8 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused() {
-        let mut encoder = DeflateEncoder::new(b"ADBd".to_vec(), Compression::best());
-        encoder.write_all(&vec![0; LIMIT + 1]).unwrap();
-        assert_eq!(Container::decode(&encoder.finish().unwrap()), Err(Error::TooLong("the file")));
+        let bomb = [b"ADBd", &deflate(&vec![0; LIMIT + 1])[..]].concat();
+        assert_eq!(Container::decode(&bomb), Err(Error::TooLong("the file")));
     }
 
     proptest! {

@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 pub use read::{Ipk, read};
-pub use write::{file_name, gzip, write};
+pub use write::{file_name, write};
 
 /// The three members, in the order in which OpenWrt's own have them.
 const MEMBERS: [&str; 3] = ["./debian-binary", "./data.tar.gz", "./control.tar.gz"];

@@ -2,13 +2,12 @@
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use anyhow::ensure;
-use flate2::{Compression, GzBuilder};
 use tar::{Builder, EntryType, Header};
 
 use super::MEMBERS;
+use crate::deflate::gzip;
 use crate::package::Package;
 use crate::tree::{Entry, Tree};
 
@@ -19,12 +18,12 @@ use crate::tree::{Entry, Tree};
 pub fn write(package: &Package, mtime: u64) -> anyhow::Result<Vec<u8>> {
     let data = archive(&package.tree, mtime)?;
     let control = archive(&control_files(package, data.len())?, mtime)?;
-    let members = [b"2.0\n".to_vec(), gzip(&data)?, gzip(&control)?];
+    let members = [b"2.0\n".to_vec(), gzip(&data), gzip(&control)];
     let mut outer = Builder::new(Vec::new());
     for (name, bytes) in MEMBERS.into_iter().zip(members) {
         outer.append(&header(name, EntryType::Regular, 0o644, bytes.len(), mtime)?, &bytes[..])?;
     }
-    gzip(&outer.into_inner()?)
+    Ok(gzip(&outer.into_inner()?))
 }
 
 /// What the file is called.
@@ -138,15 +137,3 @@ fn header(name: &str, kind: EntryType, mode: u32, size: usize, mtime: u64) -> an
     header.set_cksum();
     Ok(header)
 }
-
-/// As `gzip -9n`: neither name nor time.
-///
-/// # Errors
-/// Never: memory takes all that is written.
-pub fn gzip(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().operating_system(UNIX).write(Vec::new(), Compression::best());
-    encoder.write_all(bytes)?;
-    Ok(encoder.finish()?)
-}
-
-const UNIX: u8 = 3;
