@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::program::{Agent, free_address};
-use crate::row;
+use crate::{guests, row};
 
 /// Measures with this server, the real one.
 pub(crate) fn measure(program: &Path, server: &Path) {
@@ -25,7 +25,9 @@ fn tls_idle(program: &Path, server: &Path) -> u32 {
         address.port(),
         server.token
     );
-    let agent = Agent::start(program, dir.path(), "", &section);
+    let hostapd = guests::access_point(dir.path());
+    let agent = Agent::start(program, dir.path(), "", &format!("{}\n{section}", guests::NETWORK));
+    agent.wait("the agent listens to hostapd", || hostapd.attached() == 1);
     agent.wait("the agent is connected", || agent.try_status().is_some_and(|s| s["server"]["link"] == "connected"));
     std::thread::sleep(SETTLE);
     agent.resident()
