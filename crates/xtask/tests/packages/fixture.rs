@@ -70,7 +70,6 @@ pub(crate) fn options(dir: &Path, mtime: u64) -> Options {
     for part in ["openwrt-package", "files"] {
         copy(&root().join(part), &repository.join(part));
     }
-    fill_in(&repository);
     for target in TARGETS {
         let binaries = dir.join("binaries").join(target.triple);
         fs::create_dir_all(&binaries).unwrap();
@@ -84,27 +83,6 @@ pub(crate) fn program(target: Target) -> Vec<u8> {
     let (bits, order, machine) = target.elf;
     let machine = if order == 2 { machine.to_be_bytes() } else { machine.to_le_bytes() };
     [b"\x7fELF", &[bits / 32, order, 1][..], &[0; 9], &[2, 0], &machine, target.triple.as_bytes()].concat()
-}
-
-fn fill_in(repository: &Path) {
-    let makefile = fs::read_to_string(repository.join("openwrt-package/welcomed/Makefile")).unwrap();
-    let named = makefile.split("$(PKG_BUILD_DIR)/").skip(1).filter_map(|rest| rest.split_whitespace().next());
-    let luci = ["htdocs/view.js", "root/usr/share/luci/menu.d/m.json", "po/zh_Hans/welcomed.po"];
-    let luci = luci.iter().map(|path| format!("openwrt-package/luci-app-welcomed/{path}"));
-    let named = named.filter(|path| !path.contains('*')).map(ToOwned::to_owned);
-    // Of the application not single files are named but directories.
-    let part = |path: &String| path.split('/').take(3).collect::<Vec<_>>().join("/");
-    let missing =
-        named.filter(|path| !root().join(path).exists()).chain(luci.filter(|path| !root().join(part(path)).exists()));
-    for path in missing.map(|path| repository.join(path)) {
-        let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => "{}\n",
-            Some("po") => "msgid \"Welcome\"\nmsgstr \"欢迎\"\n",
-            _ => "#!/bin/sh\n",
-        };
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {
