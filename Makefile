@@ -33,7 +33,7 @@ XTASK := cargo run --quiet -p xtask --
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: programs lab-program ## Greet a guest over simulated radios, with a time line (about a minute after the builds)
 	$(LAB) run demo --bin-dir $(BUILD)/debug
@@ -130,8 +130,8 @@ needs:
 
 needs-cross: needs
 ifndef DOCKER
-	$(call package,/usr/bin/rustc,rustc-web rust-web-src)
-	$(call package,python3,python3 python3-venv)
+	$(call packages_unless,test -x /usr/bin/rustc -a -d /usr/lib/rustlib/src/rust/library,rustc-web rust-web-src)
+	$(call packages_unless,python3 -c 'import ensurepip',python3 python3-venv)
 	@[ -x $(CROSS)/zig/bin/python3 ] || { echo "installing zig" && python3 -m venv $(CROSS)/zig && \
 	    $(CROSS)/zig/bin/pip install --quiet --disable-pip-version-check ziglang==0.15.2; }
 endif
@@ -169,9 +169,12 @@ needs-browser: needs
 	$(call package,openssl,openssl)
 
 # $(call package,PROGRAM,PACKAGES): installs Debian packages when the program is missing, or says what to type.
-define package
-	@command -v $(1) >/dev/null || { \
-	    [ "$$(id -u)" = 0 ] || { echo "$(1) is missing: sudo apt-get install --no-install-recommends $(2)" >&2; exit 1; }; \
+package = $(call packages_unless,command -v $(1),$(2))
+
+# $(call packages_unless,COMMAND,PACKAGES): the same when a command fails.
+define packages_unless
+	@$(1) >/dev/null 2>&1 || { \
+	    [ "$$(id -u)" = 0 ] || { echo "$(2) is missing: sudo apt-get install --no-install-recommends $(2)" >&2; exit 1; }; \
 	    echo "installing $(2)" && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; }
 endef
