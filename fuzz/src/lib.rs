@@ -3,7 +3,7 @@
 //! `make fuzz` looks for bytes that break one of them (cargo-fuzz, nightly); `tests/replay.rs` replays every file of
 //! `corpus/` on any toolchain. A failure found becomes a file there.
 
-use sorted::SortedMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::BytesMut;
@@ -226,7 +226,7 @@ pub fn caught(data: &[u8]) {
 struct Clients {
     freq: Option<u32>,
     #[serde(default)]
-    clients: SortedMap<String, Station>,
+    clients: BTreeMap<String, Station>,
     mode: Option<Mode>,
 }
 
@@ -236,7 +236,7 @@ struct Station {
     #[serde(default)]
     rrm: Vec<u8>,
     pair: Option<(i8, i64)>,
-    bytes: Option<SortedMap<String, i64>>,
+    bytes: Option<BTreeMap<String, i64>>,
     ssid: Option<char>,
     inner: Option<Box<Station>>,
 }
