@@ -94,8 +94,8 @@ lab: programs lab-program ## Tell one story over simulated radios: make lab STOR
 
 installed: programs needs-test ## The agent from its packages, both kinds, as an OpenWrt router starts it (as root; after make packages)
 	for format in ipk apk; do \
-	    rm -rf "$(BUILD)/installed/$$format" && mkdir -p "$(BUILD)/installed/$$format" && \
-	    $(XTASK) install --no-scripts --root "$(BUILD)/installed/$$format" $$(find dist -path "*/x86_64/*.$$format") && \
+	    rm -rf "$(BUILD)/installed/$$format"; mkdir -p "$(BUILD)/installed/$$format"; \
+	    $(XTASK) install --no-scripts --root "$(BUILD)/installed/$$format" $$(find dist -path "*/x86_64/*.$$format"); \
 	    WELCOMED_ROOT="$(abspath $(BUILD))/installed/$$format" cargo nextest run -p welcomed --test router; \
 	done
 

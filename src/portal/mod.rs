@@ -12,7 +12,6 @@ pub mod color;
 pub mod connections;
 pub mod deadline;
 pub mod form;
-
 pub mod page;
 mod people;
 pub mod probe;
