@@ -133,7 +133,7 @@ mod tests {
         let signed = key.sign(&"r-1".parse().unwrap(), Sender::Server, offer).unwrap();
         let public = URL_SAFE_NO_PAD.decode(key.public()).unwrap();
         let public = UnparsedPublicKey::new(&ED25519, public);
-        public.verify(&signed.message(), &signed.signature_bytes().unwrap()).unwrap();
+        public.verify(&signed.message::<Statement>(), &signed.signature_bytes().unwrap()).unwrap();
         assert!(public.verify(signed.statement.as_bytes(), &signed.signature_bytes().unwrap()).is_err());
     }
 }

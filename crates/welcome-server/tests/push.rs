@@ -57,7 +57,7 @@ async fn what_is_pushed_is_signed_for_this_router_alone() {
     for signed in offers {
         let signed: Signed = serde_json::from_value(signed.clone()).unwrap();
         let key = UnparsedPublicKey::new(&ED25519, &router.operator_key);
-        key.verify(&signed.message(), &signed.signature_bytes().unwrap()).unwrap();
+        key.verify(&signed.message::<Statement>(), &signed.signature_bytes().unwrap()).unwrap();
         let Statement { router: named, sender, offer } = serde_json::from_str(&signed.statement).unwrap();
         assert_eq!((named, offer.id.as_str()), (router.id.clone(), "hello"));
         senders.push(sender);
@@ -115,7 +115,7 @@ async fn a_say_reaches_the_open_streams_and_nobody_later() {
         assert_eq!(event.name, "say");
         let SayPush { say } = serde_json::from_str(&event.data).unwrap();
         let key = UnparsedPublicKey::new(&ED25519, &router.operator_key);
-        key.verify(&say.message(), &say.signature_bytes().unwrap()).unwrap();
+        key.verify(&say.message::<Statement>(), &say.signature_bytes().unwrap()).unwrap();
         let Statement { router: named, sender, offer } = serde_json::from_str(&say.statement).unwrap();
         assert_eq!((named, sender), (router.id.clone(), Sender::Server));
         assert!(offer.id.as_str().starts_with("say-") && offer.networks == ["cafe".parse().unwrap()]);
