@@ -21,6 +21,9 @@ mod table;
 mod told;
 mod venue;
 
+#[cfg(test)]
+mod rights_tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
