@@ -55,6 +55,11 @@ impl Server {
         Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: Some(url.parse().unwrap()) }).await
     }
 
+    /// Where one was before.
+    pub async fn again(data: &Path, listen: SocketAddr) -> Self {
+        Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: None }).await
+    }
+
     async fn serve(config: Config) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let ready = welcome_server::serve(config, async { drop(stopped.await) }).await.unwrap();
