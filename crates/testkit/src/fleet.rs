@@ -1,7 +1,7 @@
 //! A fleet of simulated routers, which speak the real protocol with a real server.
 //!
 //! [`http`] is connections, [`Router`] signs and asks as one router does, [`Stream`] reads what the server pushes,
-//! [`Operator`] does what an operator would. [`world`] makes up where the routers stand and what they share, [`visits`]
+//! [`Operator`] does what an operator would, [`program`] starts the server. [`world`] makes up where the routers stand and what they share, [`visits`]
 //! who comes and when: both are pure and follow from a seed. [`run`] puts them together, [`load`] asks as fast as a server
 //! answers.
 //!
@@ -12,6 +12,7 @@ pub mod http;
 mod link;
 pub mod load;
 mod operator;
+pub mod program;
 mod router;
 pub mod run;
 mod stream;

@@ -18,6 +18,7 @@ use welcome_proto::Secret;
 use welcome_proto::announce::Announce;
 use welcome_proto::offer::OffersPush;
 use welcome_proto::report::ReportBatch;
+use welcome_server::Config;
 
 async fn operator(server: &Server) -> Operator {
     let there = fleet::http::Server::at(server.addr);
@@ -26,7 +27,7 @@ async fn operator(server: &Server) -> Operator {
 
 async fn router(server: &Server) -> Router {
     let there = fleet::http::Server::find(&format!("http://{}", server.addr)).await.unwrap();
-    let token = operator(server).await.enrolment_token(true).await.unwrap();
+    let token = operator(server).await.enrolment_token().await.unwrap();
     Router::enrol(&there, &mut there.connect().await.unwrap(), token, "0.1.0").await.unwrap()
 }
 
@@ -57,7 +58,7 @@ async fn a_stream_brings_what_the_operator_signed_for_this_router_and_goes_on_wh
     let server = Server::on(dir.path()).await;
     let (router, other) = (router(&server).await, router(&server).await);
     let mut operator = operator(&server).await;
-    operator.put_offer(router.id(), "hello", "Welcome").await.unwrap();
+    operator.publish("hello", "Welcome").await.unwrap();
 
     let mut stream = router.listen(None).await.unwrap();
     let event = timeout(SOON, stream.next()).await.unwrap().unwrap().unwrap();
@@ -67,7 +68,7 @@ async fn a_stream_brings_what_the_operator_signed_for_this_router_and_goes_on_wh
 
     let mut again = router.listen(event.id.as_deref()).await.unwrap();
     assert!(timeout(Duration::from_millis(300), again.next()).await.is_err(), "it has this revision");
-    operator.put_offer(router.id(), "bye", "Come again").await.unwrap();
+    operator.publish("bye", "Come again").await.unwrap();
     let event = timeout(SOON, again.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(serde_json::from_str::<OffersPush>(&event.data).unwrap().offers.len(), 2);
     server.stop().await;
@@ -82,10 +83,11 @@ async fn what_a_fleet_counts_is_what_the_server_has_counted_also_across_a_restar
     let counts = Arc::new(Counts::default());
     let (stop, stopped) = watch::channel(false);
     // A day in a second: some thousand visits.
-    let options = Options { routers: 5, speed: 20_000.0, seed: 1, history: Duration::from_secs(6 * 3600) };
+    let history = Duration::from_secs(6 * 3600);
+    let options = Options { routers: 5, speed: 20_000.0, seed: 1, history, tokens: Vec::new() };
     let fleet = tokio::spawn({
         let (counts, there, token) = (Arc::clone(&counts), there.clone(), token.clone());
-        async move { run::run(&there, &token, &options, &counts, stopped).await }
+        async move { run::run(&there, &token, options, &counts, stopped).await }
     });
     wait(|| Counts::read(&counts.streams) == 5).await;
     let before = Counts::read(&counts.arrived);
@@ -93,7 +95,7 @@ async fn what_a_fleet_counts_is_what_the_server_has_counted_also_across_a_restar
 
     server.stop().await;
     wait(|| Counts::read(&counts.failures) >= 5).await;
-    let server = Server::again(dir.path(), addr).await;
+    let server = Server::serve(Config::new(addr, dir.path().to_owned())).await;
     let before = Counts::read(&counts.arrived);
     wait(|| Counts::read(&counts.streams) == 5 && Counts::read(&counts.arrived) > before).await;
 

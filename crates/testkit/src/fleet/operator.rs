@@ -9,7 +9,7 @@ use welcome_proto::{RouterId, Secret};
 
 use super::http::{Answer, Connection, Error, Server};
 
-/// Whoever holds the operator token.
+/// A program of the operator's, with its API token.
 #[derive(Debug)]
 pub struct Operator {
     connection: Connection,
@@ -32,20 +32,19 @@ impl Operator {
     ///
     /// # Errors
     /// If the server refuses.
-    pub async fn enrolment_token(&mut self, vouch: bool) -> Result<Secret, Error> {
-        let body = json!({"vouch": vouch, "ttl_s": 3600});
+    pub async fn enrolment_token(&mut self) -> Result<Secret, Error> {
+        let body = json!({"name": "", "ttl_s": 3600});
         let TokenReply { token } = self.ask(Method::POST, "/v1/operator/tokens", Some(&body)).await?.read()?;
         Ok(token)
     }
 
-    /// Has a router show this.
+    /// Has all routers of the organisation show this.
     ///
     /// # Errors
     /// If the server refuses.
-    pub async fn put_offer(&mut self, router: &RouterId, id: &str, title: &str) -> Result<(), Error> {
-        let offer = json!({"id": id, "content": {"title": title}});
-        let target = format!("/v1/operator/routers/{router}/offers/{id}");
-        self.ask(Method::PUT, &target, Some(&offer)).await?.accepted().map(drop)
+    pub async fn publish(&mut self, id: &str, title: &str) -> Result<(), Error> {
+        let offer = json!({"offer": {"id": id, "content": {"title": title}}});
+        self.ask(Method::PUT, &format!("/v1/operator/offers/{id}"), Some(&offer)).await?.accepted().map(drop)
     }
 
     /// How often a router has reported this.

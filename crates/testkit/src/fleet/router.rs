@@ -97,7 +97,7 @@ impl Router {
     #[must_use]
     pub fn verify(&self, signed: &Signed) -> Option<Statement> {
         let signature = signed.signature_bytes()?;
-        UnparsedPublicKey::new(&ED25519, &self.pinned).verify(&signed.message(), &signature).ok()?;
+        UnparsedPublicKey::new(&ED25519, &self.pinned).verify(&signed.message::<Statement>(), &signature).ok()?;
         let statement: Statement = serde_json::from_str(&signed.statement).ok()?;
         (statement.router == self.id).then_some(statement)
     }

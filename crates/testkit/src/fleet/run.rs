@@ -3,6 +3,7 @@
 //! One task a router. A server that goes away is tried again, at moments that chance spreads; what has to be reported is
 //! kept meanwhile, up to a limit. [`Counts`] has only what the server has acknowledged.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -29,6 +30,8 @@ pub struct Options {
     pub seed: u64,
     /// How far back the first reports go.
     pub history: Duration,
+    /// Enrolment tokens to use before any is asked for.
+    pub tokens: Vec<Secret>,
 }
 
 /// What all routers together have done.
@@ -64,6 +67,17 @@ impl Counts {
     }
 }
 
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { announced, streams, offers, refused, arrived, reports, dropped, failures } = self;
+        let read = Self::read;
+        write!(f, "{} routers announced, {} streams, ", read(announced), read(streams))?;
+        write!(f, "{} offers ({} refused), ", read(offers), read(refused))?;
+        write!(f, "{} arrivals, {} reports ({} dropped), ", read(arrived), read(reports), read(dropped))?;
+        write!(f, "{} failures", read(failures))
+    }
+}
+
 /// Enrols a fleet with tokens that the bearer of `token` gets for it, and runs it until `stop` is true. Returns its
 /// routers.
 ///
@@ -72,17 +86,18 @@ impl Counts {
 pub async fn run(
     server: &Server,
     token: &Secret,
-    options: &Options,
+    mut options: Options,
     counts: &Arc<Counts>,
     stop: watch::Receiver<bool>,
 ) -> Result<Vec<Arc<Router>>, Error> {
-    let operator = Arc::new(Mutex::new(Operator::connect(server, token).await?));
+    let operator = Operator::connect(server, token).await?;
+    let tokens = Arc::new(Mutex::new((std::mem::take(&mut options.tokens), operator)));
     let enrolling = Arc::new(Semaphore::new(AT_A_TIME));
     let mut tasks = JoinSet::new();
     for number in 0..options.routers {
         let part = Part {
             server: server.clone(),
-            operator: Arc::clone(&operator),
+            tokens: Arc::clone(&tokens),
             enrolling: Arc::clone(&enrolling),
             options: options.clone(),
             counts: Arc::clone(counts),
@@ -100,7 +115,8 @@ pub async fn run(
 /// What each router is given.
 struct Part {
     server: Server,
-    operator: Arc<Mutex<Operator>>,
+    /// Those that are there, and who gives more.
+    tokens: Arc<Mutex<(Vec<Secret>, Operator)>>,
     enrolling: Arc<Semaphore>,
     options: Options,
     counts: Arc<Counts>,
@@ -116,16 +132,16 @@ impl Part {
         let router = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return Ok(None),
-            router = self.begin(number, &venue, &mut guests) => Arc::new(router?),
+            router = self.begin(&venue, &mut guests) => Arc::new(router?),
         };
         guests.open(unix_now());
         Link::new(&router, self.server.clone(), guests, &self.counts).run(&mut self.stop).await;
         Ok(Some(router))
     }
 
-    async fn begin(&self, number: u32, venue: &Venue, guests: &mut Guests) -> Result<Router, Error> {
+    async fn begin(&self, venue: &Venue, guests: &mut Guests) -> Result<Router, Error> {
         let _turn = self.enrolling.acquire().await.map_err(|e| std::io::Error::other(e.to_string()))?;
-        let token = self.operator.lock().await.enrolment_token(!number.is_multiple_of(UNVOUCHED)).await?;
+        let token = self.token().await?;
         let mut connection = self.server.connect().await?;
         let router = Router::enrol(&self.server, &mut connection, token, venue.version).await?;
         let announce = Announce { generation: 1, networks: venue.networks.clone() };
@@ -137,6 +153,14 @@ impl Part {
         }
         Ok(router)
     }
+
+    async fn token(&self) -> Result<Secret, Error> {
+        let mut tokens = self.tokens.lock().await;
+        match tokens.0.pop() {
+            Some(token) => Ok(token),
+            None => tokens.1.enrolment_token().await,
+        }
+    }
 }
 
 pub(super) fn unix_now() -> f64 {
@@ -145,5 +169,3 @@ pub(super) fn unix_now() -> f64 {
 
 /// Routers that enrol at the same time.
 const AT_A_TIME: usize = 16;
-/// For one router in so many nobody vouches.
-const UNVOUCHED: u32 = 10;

@@ -1,6 +1,6 @@
 //! `sim-fleet`: simulated routers against a real server, over its real protocol.
 //!
-//! It enrols as many routers as it is told, with tokens that it asks for by the operator token; their guests come and go
+//! It enrols as many routers as it is told, with tokens that it asks for by an API token; their guests come and go
 //! until SIGINT or SIGTERM. Progress goes to stderr.
 #![allow(clippy::print_stderr, reason = "its progress is for whoever started it")]
 
@@ -22,7 +22,7 @@ struct Cli {
     /// The server: http://NAME:PORT
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8480")]
     server: String,
-    /// The operator token
+    /// An API token that may write:routers, from `welcome-server api-token`
     #[arg(long, value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret::new(text)))]
     token: Secret,
     /// How many routers
@@ -55,10 +55,10 @@ async fn simulate(Cli { server, token, routers, speed, seed, history }: Cli) -> 
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (stop, stopped) = watch::channel(false);
     let server = Server::find(&server).await?;
-    let options = Options { routers, speed, seed, history: Duration::from_secs(history * 3600) };
+    let options = Options { routers, speed, seed, history: Duration::from_secs(history * 3600), tokens: Vec::new() };
     let counts = Arc::new(Counts::default());
-    let progress = tokio::spawn(tell(Arc::clone(&counts), routers));
-    let running = run::run(&server, &token, &options, &counts, stopped);
+    let progress = tokio::spawn(tell(Arc::clone(&counts)));
+    let running = run::run(&server, &token, options, &counts, stopped);
     tokio::pin!(running);
     let ended = tokio::select! {
         ended = &mut running => ended,
@@ -66,36 +66,21 @@ async fn simulate(Cli { server, token, routers, speed, seed, history }: Cli) -> 
         _ = interrupt.recv() => { stop.send_replace(true); running.await }
     };
     progress.abort();
-    eprintln!("{}", line(&counts, routers));
+    eprintln!("{counts}");
     ended.map(drop)
 }
 
 /// Tells how it goes, as long as it goes.
-async fn tell(counts: Arc<Counts>, routers: u32) {
+async fn tell(counts: Arc<Counts>) {
     let mut ticks = interval(PROGRESS);
     let (mut before, mut since) = (0, Instant::now());
     loop {
         ticks.tick().await;
         let arrived = Counts::read(&counts.arrived);
         let rate = (arrived - before) as f64 / since.elapsed().as_secs_f64().max(0.001);
-        eprintln!("{}, {rate:.1}/s", line(&counts, routers));
+        eprintln!("{counts}, {rate:.1} arrivals/s");
         (before, since) = (arrived, Instant::now());
     }
-}
-
-fn line(counts: &Counts, routers: u32) -> String {
-    let read = Counts::read;
-    format!(
-        "{} of {routers} routers announced, {} streams, {} offers ({} refused), {} reports ({} dropped), {} failures, {} arrivals",
-        read(&counts.announced),
-        read(&counts.streams),
-        read(&counts.offers),
-        read(&counts.refused),
-        read(&counts.reports),
-        read(&counts.dropped),
-        read(&counts.failures),
-        read(&counts.arrived),
-    )
 }
 
 fn speed(text: &str) -> Result<f64, &'static str> {
