@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz lab browser cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
+.PHONY: help demo demo-server test check bench fuzz lab browser cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
@@ -33,10 +33,14 @@ XTASK := cargo run --quiet -p xtask --
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: programs lab-program ## Greet a guest over simulated radios, with a time line (about a minute after the builds)
 	$(LAB) run demo --bin-dir $(BUILD)/debug
+
+demo-server: needs ## The server with 200 simulated routers and their guests, until Ctrl-C; or for a while: make demo-server SECONDS=20
+	cargo build -p welcome-server -p testkit --bin welcome-server --bin demo-server
+	$(BUILD)/debug/demo-server $(BUILD)/debug/welcome-server $(SECONDS)
 
 test: needs-test needs-browser programs lab-program ## All tests, then the whole promise over simulated radios
 	$(LAB) prepare # its packages are what the tests against the real hostapd need, too

@@ -14,15 +14,31 @@ use super::http::Server;
 /// The program, and where it keeps what.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// Its path.
-    pub program: PathBuf,
-    /// Its data directory.
-    pub data: PathBuf,
-    /// The URL of its PostgreSQL database, if it is not to be SQLite.
-    pub database: Option<String>,
+    program: PathBuf,
+    config: PathBuf,
+    data: PathBuf,
+    database: Option<String>,
 }
 
 impl Program {
+    /// This program, with everything in `dir`, and configured as it comes but for its database: the PostgreSQL of this URL,
+    /// or else SQLite.
+    ///
+    /// # Errors
+    /// If the configuration cannot be written.
+    pub fn new(program: PathBuf, dir: &Path, database: Option<String>) -> io::Result<Self> {
+        let config = dir.join("config.toml");
+        // Without one it would read what this machine's own server is told.
+        std::fs::write(&config, "")?;
+        Ok(Self { program, config, data: dir.join("data"), database })
+    }
+
+    /// The file of its SQLite database.
+    #[must_use]
+    pub fn sqlite(&self) -> PathBuf {
+        self.data.join("welcome.sqlite")
+    }
+
     /// Starts it on a free port of the loopback interface, and waits until it listens.
     ///
     /// # Errors
@@ -39,7 +55,7 @@ impl Program {
         let mut serve = self.command("serve");
         // Ctrl-C on a terminal is for who started this: the server is to be there to its end.
         serve.process_group(0);
-        serve.args(["--listen", &listen.to_string()]).stdout(Stdio::piped()).env("RUST_LOG", "warn");
+        serve.args(["--listen", &listen.to_string()]).stdout(Stdio::piped());
         let mut process = serve.spawn()?;
         let output = process.stdout.take().ok_or_else(|| io::Error::other("no output"))?;
         let mut said = BufReader::new(output).lines().map_while(Result::ok);
@@ -70,7 +86,7 @@ impl Program {
 
     fn ask(&self, command: &str, before: &str) -> io::Result<Secret> {
         let mut ask = self.command(command);
-        let output = ask.env("RUST_LOG", "warn").stderr(Stdio::inherit()).output()?;
+        let output = ask.stderr(Stdio::inherit()).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let answer = text.lines().find_map(|line| line.strip_prefix(before)).map(Secret::new);
         answer.ok_or_else(|| io::Error::other(format!("{ask:?}: {}, and no token", output.status)))
@@ -78,10 +94,9 @@ impl Program {
 
     fn command(&self, command: &str) -> Command {
         let mut run = Command::new(&self.program);
-        run.arg(command).arg("--data").arg(&self.data);
-        if let Some(database) = &self.database {
-            run.arg("--database").arg(database);
-        }
+        run.arg(command).arg("--config").arg(&self.config).arg("--data").arg(&self.data);
+        run.env("RUST_LOG", "warn").env("WELCOME_DATABASE", self.database.as_deref().unwrap_or("sqlite"));
+        run.env_remove("WELCOME_MASTER_KEY");
         run
     }
 }
