@@ -78,11 +78,12 @@ bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TA
 	@$(XTASK) sizes --binaries $(CROSS) --dist dist
 	@cargo build --quiet --release -p welcome-client -p welcome-server
 	@cargo build --quiet -p testkit --bins
-	@cargo build --quiet --release -p testkit --bin bench-ubus
+	@cargo build --quiet --release -p testkit --bin bench-ubus --bin bench-server
 	@mkdir -p $(BUILD)/bench
 	@cp $(CROSS)/x86_64-unknown-linux-musl/welcomed $(BUILD)/release/welcome $(BUILD)/release/welcome-server $(BUILD)/bench
 	@$(BUILD)/release/bench-ubus
 	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(BUILD)/bench/welcome-server $(PEERS)
+	@$(BUILD)/release/bench-server $(BUILD)/bench/welcome-server
 	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
@@ -143,6 +144,7 @@ endif
 needs-bench: needs
 	$(call package,openssl,openssl)
 	$(call package,wrk,wrk)
+	$(call package,sqlite3,sqlite3)
 	$(call package,psql,postgresql)
 	@mkdir -p $(PEERS)/packages/partial
 	@$(FETCH_PEERS) || { apt-get update -qq && $(FETCH_PEERS); } >/dev/null 2>&1 || echo "# peer: the packages cannot be had"
