@@ -7,12 +7,14 @@
 //!
 //! Left out: TLS, since all of it runs on the loopback interface, and a router's own clock.
 
+mod air;
 mod guests;
 pub mod http;
 mod link;
 pub mod load;
 mod operator;
 pub mod program;
+mod proof;
 mod router;
 pub mod run;
 mod stream;

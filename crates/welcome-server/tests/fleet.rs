@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{SOON, Server, network};
+use http::Method;
 use serde_json::json;
 use testkit::fleet::http::Error;
 use testkit::fleet::load::closed_loop;
@@ -63,8 +64,8 @@ async fn a_stream_brings_what_the_operator_signed_for_this_router_and_goes_on_wh
     let mut stream = router.listen(None).await.unwrap();
     let event = timeout(SOON, stream.next()).await.unwrap().unwrap().unwrap();
     let push: OffersPush = serde_json::from_str(&event.data).unwrap();
-    assert_eq!(router.verify(&push.offers[0]).unwrap().offer.content.title, "Welcome");
-    assert_eq!(other.verify(&push.offers[0]), None);
+    assert_eq!(router.offer(&push.offers[0]).unwrap().offer.content.title, "Welcome");
+    assert_eq!(other.offer(&push.offers[0]), None);
 
     let mut again = router.listen(event.id.as_deref()).await.unwrap();
     assert!(timeout(Duration::from_millis(300), again.next()).await.is_err(), "it has this revision");
@@ -113,6 +114,51 @@ async fn what_a_fleet_counts_is_what_the_server_has_counted_also_across_a_restar
 }
 
 #[tokio::test]
+async fn a_simulated_network_is_proved_by_its_simulated_neighbours() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let (there, token) = (fleet::http::Server::at(server.addr), Secret::new(server.operator.clone()));
+    let mut vouched = Vec::new();
+    for _ in 0..40 {
+        vouched.push(Secret::new(server.token(true).await));
+    }
+    let counts = Arc::new(Counts::default());
+    let (stop, stopped) = watch::channel(false);
+    let options = Options { routers: 60, speed: 1.0, seed: 1, history: Duration::ZERO, tokens: vouched };
+    let fleet = tokio::spawn({
+        let (counts, there, token) = (Arc::clone(&counts), there.clone(), token.clone());
+        async move { run::run(&there, &token, options, &counts, stopped).await }
+    });
+    wait(|| Counts::read(&counts.streams) == 60).await;
+
+    let mut operator = Operator::connect(&there, &token).await.unwrap();
+    let routers = server.operate(Method::GET, "/v1/operator/routers", None).await.json();
+    let unproved = routers["routers"].as_array().unwrap().iter().filter(|router| router["vouched"] == false);
+    let mut proved = 0;
+    for router in unproved {
+        let router = router["router"].as_str().unwrap().parse().unwrap();
+        let (challenge, witnesses) = operator.challenge(&router, "guests").await.unwrap();
+        if witnesses > 0 {
+            let verified = async {
+                while operator.challenge_state(&challenge).await.unwrap() != "verified" {
+                    sleep(Duration::from_millis(50)).await;
+                }
+            };
+            timeout(SOON, verified).await.expect("it is verified");
+            proved += 1;
+        }
+        if proved == ENOUGH {
+            break;
+        }
+    }
+    assert_eq!(proved, ENOUGH, "that many have neighbours");
+    stop.send_replace(true);
+    timeout(SOON, fleet).await.unwrap().unwrap().unwrap();
+    assert_eq!(Counts::read(&counts.refused), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_load_with_one_bad_answer_has_no_pace() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::on(dir.path()).await;
@@ -125,6 +171,9 @@ async fn a_load_with_one_bad_answer_has_no_pace() {
     assert!(closed_loop(&there, 2, length, once_bad, |_| Ok(())).await.is_err());
     server.stop().await;
 }
+
+/// Networks to prove.
+const ENOUGH: usize = 3;
 
 async fn wait(is_so: impl Fn() -> bool) {
     let waiting = async {

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fastrand::Rng;
+use http::{Request, StatusCode};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use welcome_proto::challenge::{ChallengePush, EVENT_CHALLENGE, EVENT_WITNESS, WitnessPush};
 use welcome_proto::offer::OffersPush;
 use welcome_proto::problem::UNKNOWN_ROUTER;
 use welcome_proto::sse::Event;
 
 use super::guests::Guests;
 use super::http::{Error, Server};
+use super::proof::Proof;
 use super::run::{Counts, unix_now};
 use super::{Router, Stream};
 
@@ -20,6 +24,7 @@ pub(super) struct Link<'a> {
     router: &'a Router,
     server: Server,
     guests: Guests,
+    proof: Proof,
     counts: &'a Arc<Counts>,
     stream: Option<Stream>,
     /// Of the stream that was open last.
@@ -33,9 +38,15 @@ pub(super) struct Link<'a> {
 struct Removed;
 
 impl<'a> Link<'a> {
-    pub(super) fn new(router: &'a Router, server: Server, guests: Guests, counts: &'a Arc<Counts>) -> Self {
+    pub(super) fn new(
+        router: &'a Router,
+        server: Server,
+        guests: Guests,
+        proof: Proof,
+        counts: &'a Arc<Counts>,
+    ) -> Self {
         let not_before = Instant::now();
-        Self { router, server, guests, counts, stream: None, last_event: None, not_before, failed: 0 }
+        Self { router, server, guests, proof, counts, stream: None, last_event: None, not_before, failed: 0 }
     }
 
     /// Works until `stop`, or until the server has removed the router; then sends what is left.
@@ -53,10 +64,11 @@ impl<'a> Link<'a> {
 
     async fn work(&mut self) -> Removed {
         loop {
-            let quiet = Instant::now() + self.guests.quiet_for(unix_now()).max(GATHER);
+            let quiet = if self.proof.listens() { GATHER } else { self.guests.quiet_for(unix_now()).max(GATHER) };
+            let quiet = Instant::now() + quiet;
             let outcome = match &mut self.stream {
                 Some(stream) => tokio::select! {
-                    event = stream.next() => self.take(event),
+                    event = stream.next() => self.take(event).await,
                     () = sleep_until(quiet) => self.pass().await,
                 },
                 None => {
@@ -80,26 +92,48 @@ impl<'a> Link<'a> {
     }
 
     /// What the stream brought.
-    fn take(&mut self, event: Result<Option<Event>, Error>) -> Result<(), Error> {
+    async fn take(&mut self, event: Result<Option<Event>, Error>) -> Result<(), Error> {
         let event = event?.ok_or(Error::Ended)?;
-        if event.name == "offers" {
-            let push: OffersPush = serde_json::from_str(&event.data)?;
-            for signed in &push.offers {
-                match self.router.verify(signed) {
-                    Some(statement) => {
+        match event.name.as_str() {
+            "offers" => {
+                let push: OffersPush = serde_json::from_str(&event.data)?;
+                for signed in &push.offers {
+                    if let Some(statement) = self.believe(self.router.offer(signed)) {
                         Counts::add(&self.counts.offers, 1);
                         self.guests.show(statement.sender, statement.offer.id);
                     }
-                    None => Counts::add(&self.counts.refused, 1),
                 }
             }
+            EVENT_CHALLENGE => {
+                let push: ChallengePush = serde_json::from_str(&event.data)?;
+                if let Some(challenge) = self.believe(self.router.challenge(&push.challenge)) {
+                    let told = self.proof.carry(self.router, challenge)?;
+                    self.tell(told).await?;
+                }
+            }
+            EVENT_WITNESS => {
+                let push: WitnessPush = serde_json::from_str(&event.data)?;
+                if let Some(question) = self.believe(self.router.witness(&push.witness)) {
+                    self.proof.ask(question);
+                }
+            }
+            _ => {}
         }
         self.last_event = event.id.or(self.last_event.take());
         Ok(())
     }
 
-    /// Lets the guests come and go, and reports it.
+    fn believe<T>(&self, verified: Option<T>) -> Option<T> {
+        if verified.is_none() {
+            Counts::add(&self.counts.refused, 1);
+        }
+        verified
+    }
+
+    /// Lets the guests come and go, and reports it; listens, and tells what it heard.
     async fn pass(&mut self) -> Result<(), Error> {
+        let heard = self.proof.hear(self.router, unix_now() as u64)?;
+        self.tell(heard).await?;
         self.guests.pass(unix_now(), self.counts);
         if self.guests.batch().is_some() { self.report().await } else { Ok(()) }
     }
@@ -111,6 +145,13 @@ impl<'a> Link<'a> {
         self.server.connect().await?.ask(request).await?.accepted()?;
         self.guests.taken(self.counts);
         Ok(())
+    }
+
+    async fn tell(&mut self, request: Option<Request<Bytes>>) -> Result<(), Error> {
+        let Some(request) = request else { return Ok(()) };
+        let answer = self.server.connect().await?.ask(request).await?;
+        // That it is over by now is nobody's fault.
+        if answer.status == StatusCode::NOT_FOUND { Ok(()) } else { answer.accepted().map(drop) }
     }
 
     /// Full jitter, as the agent has it, but less patient: somebody is watching.

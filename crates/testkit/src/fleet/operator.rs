@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use welcome_proto::{RouterId, Secret};
+use welcome_proto::{ChallengeId, RouterId, Secret};
 
 use super::http::{Answer, Connection, Error, Server};
 
@@ -47,6 +47,26 @@ impl Operator {
         self.ask(Method::PUT, &format!("/v1/operator/offers/{id}"), Some(&offer)).await?.accepted().map(drop)
     }
 
+    /// Asks for a challenge for a network: its name, and how many routers nearby are asked to listen.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn challenge(&mut self, router: &RouterId, network: &str) -> Result<(ChallengeId, usize), Error> {
+        let target = format!("/v1/share/networks/{router}/{network}/challenge");
+        let Asked { challenge, witnesses } = self.ask(Method::POST, &target, None).await?.read()?;
+        Ok((challenge, witnesses))
+    }
+
+    /// How a challenge stands, in a word.
+    ///
+    /// # Errors
+    /// If the server refuses.
+    pub async fn challenge_state(&mut self, challenge: &ChallengeId) -> Result<String, Error> {
+        let target = format!("/v1/share/challenges/{challenge}");
+        let Standing { state } = self.ask(Method::GET, &target, None).await?.read()?;
+        Ok(state)
+    }
+
     /// How often a router has reported this.
     ///
     /// # Errors
@@ -68,6 +88,17 @@ impl Operator {
 #[derive(Deserialize)]
 struct TokenReply {
     token: Secret,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    challenge: ChallengeId,
+    witnesses: usize,
+}
+
+#[derive(Deserialize)]
+struct Standing {
+    state: String,
 }
 
 #[derive(Deserialize)]

@@ -11,11 +11,13 @@ use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use welcome_proto::announce::Announce;
+use welcome_proto::challenge::{Challenge, Witness};
 use welcome_proto::enrol::{EnrolReply, EnrolRequest};
 use welcome_proto::report::ReportBatch;
 use welcome_proto::signature::{self, Params};
-use welcome_proto::signed::{Signed, Statement};
+use welcome_proto::signed::{Signable, Signed, Statement};
 use welcome_proto::{RouterId, Secret};
 
 use super::http::{Connection, Error, Server};
@@ -93,13 +95,28 @@ impl Router {
         Stream::open(self.server.connect().await?, request).await
     }
 
-    /// What a statement says, if the pinned key has signed it for this router.
+    /// The offer, if the pinned key has signed it for this router.
     #[must_use]
-    pub fn verify(&self, signed: &Signed) -> Option<Statement> {
+    pub fn offer(&self, signed: &Signed) -> Option<Statement> {
+        self.verify::<Statement>(signed).filter(|statement| statement.router == self.id)
+    }
+
+    /// The challenge, on the same condition.
+    #[must_use]
+    pub fn challenge(&self, signed: &Signed) -> Option<Challenge> {
+        self.verify::<Challenge>(signed).filter(|challenge| challenge.router == self.id)
+    }
+
+    /// What to listen for, on the same condition.
+    #[must_use]
+    pub fn witness(&self, signed: &Signed) -> Option<Witness> {
+        self.verify::<Witness>(signed).filter(|witness| witness.router == self.id)
+    }
+
+    fn verify<T: Signable + DeserializeOwned>(&self, signed: &Signed) -> Option<T> {
         let signature = signed.signature_bytes()?;
-        UnparsedPublicKey::new(&ED25519, &self.pinned).verify(&signed.message::<Statement>(), &signature).ok()?;
-        let statement: Statement = serde_json::from_str(&signed.statement).ok()?;
-        (statement.router == self.id).then_some(statement)
+        UnparsedPublicKey::new(&ED25519, &self.pinned).verify(&signed.message::<T>(), &signature).ok()?;
+        serde_json::from_str(&signed.statement).ok()
     }
 
     /// Signs a request about itself, as of this moment.

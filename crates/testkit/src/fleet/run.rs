@@ -1,4 +1,5 @@
-//! A fleet at work: each router enrols, announces, listens to its stream and reports what its guests do.
+//! A fleet at work: each router enrols, announces, listens to its stream, reports what its guests do, carries challenges and
+//! is a witness of its neighbours'.
 //!
 //! One task a router. A server that goes away is tried again, at moments that chance spreads; what has to be reported is
 //! kept meanwhile, up to a limit. [`Counts`] has only what the server has acknowledged.
@@ -13,9 +14,11 @@ use tokio::task::JoinSet;
 use welcome_proto::Secret;
 use welcome_proto::announce::Announce;
 
+use super::air::Air;
 use super::guests::Guests;
 use super::http::{Error, Server};
 use super::link::Link;
+use super::proof::Proof;
 use super::world::Venue;
 use super::{Operator, Router};
 
@@ -43,7 +46,7 @@ pub struct Counts {
     pub streams: AtomicU64,
     /// Offers whose signature was the operator's.
     pub offers: AtomicU64,
-    /// Offers whose signature was not.
+    /// What came with another signature.
     pub refused: AtomicU64,
     /// Arrivals that the server has taken.
     pub arrived: AtomicU64,
@@ -93,12 +96,14 @@ pub async fn run(
     let operator = Operator::connect(server, token).await?;
     let tokens = Arc::new(Mutex::new((std::mem::take(&mut options.tokens), operator)));
     let enrolling = Arc::new(Semaphore::new(AT_A_TIME));
+    let air = Arc::new(Air::default());
     let mut tasks = JoinSet::new();
     for number in 0..options.routers {
         let part = Part {
             server: server.clone(),
             tokens: Arc::clone(&tokens),
             enrolling: Arc::clone(&enrolling),
+            air: Arc::clone(&air),
             options: options.clone(),
             counts: Arc::clone(counts),
             stop: stop.clone(),
@@ -118,6 +123,7 @@ struct Part {
     /// Those that are there, and who gives more.
     tokens: Arc<Mutex<(Vec<Secret>, Operator)>>,
     enrolling: Arc<Semaphore>,
+    air: Arc<Air>,
     options: Options,
     counts: Arc<Counts>,
     stop: watch::Receiver<bool>,
@@ -135,7 +141,8 @@ impl Part {
             router = self.begin(&venue, &mut guests) => Arc::new(router?),
         };
         guests.open(unix_now());
-        Link::new(&router, self.server.clone(), guests, &self.counts).run(&mut self.stop).await;
+        let proof = Proof::new(Arc::clone(&self.air), venue.networks);
+        Link::new(&router, self.server.clone(), guests, proof, &self.counts).run(&mut self.stop).await;
         Ok(Some(router))
     }
 

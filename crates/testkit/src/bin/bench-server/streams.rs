@@ -44,7 +44,7 @@ async fn publish(operator: &mut Operator) -> Result<(), Error> {
     operator.publish("hello", "Coffee is half price").await
 }
 
-/// Opens all streams, some at a time. Each adds to `arrived` what comes; the tasks end with them.
+/// Opens all streams, some at a time. Each adds its sets of offers to `arrived`; the tasks end with them.
 async fn open(routers: &Arc<Vec<Router>>, arrived: &Arc<Arrived>) -> Result<JoinSet<Result<(), Error>>, Error> {
     let mut streams = JoinSet::new();
     let opening = Arc::new(Semaphore::new(AT_A_TIME));
@@ -54,8 +54,10 @@ async fn open(routers: &Arc<Vec<Router>>, arrived: &Arc<Arrived>) -> Result<Join
         streams.spawn(async move {
             let mut stream = routers[number].listen(None).await?;
             drop(turn);
-            while stream.next().await?.is_some() {
-                arrived.add();
+            while let Some(event) = stream.next().await? {
+                if event.name == "offers" {
+                    arrived.add();
+                }
             }
             Err(Error::Ended)
         });
@@ -67,7 +69,7 @@ async fn open(routers: &Arc<Vec<Router>>, arrived: &Arc<Arrived>) -> Result<Join
     Ok(streams)
 }
 
-/// Events that have come.
+/// Sets of offers that have come.
 #[derive(Debug, Default)]
 struct Arrived {
     count: AtomicUsize,
