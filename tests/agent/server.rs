@@ -192,7 +192,7 @@ impl Server {
     /// On the same data only the first start has tokens; so they are handed on.
     async fn start(data: &Path, listen: Option<SocketAddr>, tokens: Option<(String, String)>) -> Self {
         let listen = listen.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
-        Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: None }, tokens).await
+        Self::serve(Config { listen, data: data.to_owned(), ..Config::default() }, tokens).await
     }
 
     /// With a certificate of its own for `localhost`, in `cert.pem`.
@@ -202,7 +202,7 @@ impl Server {
         std::fs::write(&tls.cert, made.cert.pem()).unwrap();
         std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        Self::serve(Config { listen, data: dir.join("data"), tls: Some(tls), public_url: None }, None).await
+        Self::serve(Config { listen, data: dir.join("data"), tls: Some(tls), ..Config::default() }, None).await
     }
 
     async fn serve(config: Config, tokens: Option<(String, String)>) -> Self {

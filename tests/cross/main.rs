@@ -247,7 +247,7 @@ impl Server {
         std::fs::write(&tls.cert, made.cert.pem()).unwrap();
         std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = Config { listen, data: dir.path().join("data"), tls: Some(tls), public_url: None };
+        let config = Config { listen, data: dir.path().join("data"), tls: Some(tls), ..Config::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let ready = serve(config, async {
             let _asked_or_dropped = stopped.await.is_ok();

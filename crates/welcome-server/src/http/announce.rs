@@ -18,7 +18,13 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
     let announced = networks.len();
     networks.retain(|n| !n.ssid.asks_to_be_left_out());
     let (router, listed) = (&signed.router, networks.len());
-    match app.store.announce(router, generation, &networks).await? {
+    let outcome = app.store.announce(router, generation, &networks).await?;
+    app.metrics.announce(match outcome {
+        Announced::Taken => "taken",
+        Announced::Stale(_) => "stale",
+        Announced::UnknownRouter => "unknown-router",
+    });
+    match outcome {
         Announced::Taken => {
             tracing::info!(%router, generation, listed, refused = announced - listed, "took an announce");
             Ok(StatusCode::NO_CONTENT)

@@ -27,7 +27,7 @@ pub(crate) async fn events(State(app): Shared, headers: HeaderMap, signed: Signe
         return Error::BadRequest("this request has no body".to_owned()).into_response();
     }
     let sent = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let subscription = app.hub.subscribe(&signed.router);
+    let Some(subscription) = app.hub.subscribe(&signed.router) else { return Error::Busy.into_response() };
     let feed = Feed { app, router: signed.router, subscription, sent, look: true };
     let body = stream::unfold(feed, |mut feed| async {
         let text = feed.next().await?;
@@ -65,6 +65,7 @@ impl Feed {
                 let set = match self.app.store.offers(&self.router).await {
                     Ok(set) => set?,
                     Err(error) => {
+                        self.app.metrics.database_errors.inc();
                         tracing::error!(%error, router = %self.router, "failed to read the offers of a stream");
                         return None;
                     }
@@ -73,6 +74,7 @@ impl Feed {
                     self.sent = Some(set.revision);
                     let revision = set.revision.to_string();
                     let data = self.signed(set).and_then(|push| serde_json::to_string(&push)).ok()?;
+                    self.app.metrics.offers_pushed.inc();
                     return Some(sse::encode(EVENT_OFFERS, Some(&revision), &data));
                 }
             }

@@ -30,9 +30,10 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use welcome_proto::offer::MAX_FILE;
 
 use self::error::Error;
-use crate::app::PublicUrl;
+use crate::config::public_url::PublicUrl;
 use crate::hub::Hub;
 use crate::key::OperatorKey;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// What every handler may use.
@@ -45,6 +46,7 @@ pub(crate) struct App {
     pub(crate) tls: bool,
     /// Where people reach it, if the operator says so.
     pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 type Shared = axum::extract::State<Arc<App>>;

@@ -41,6 +41,7 @@ pub(crate) async fn say(
     // Without an id, so that a router's next `Last-Event-ID` is still that of its offers.
     let event: Arc<str> = sse::encode(EVENT_SAY, None, &data).into();
     let streams = app.hub.say(&router, &event);
+    app.metrics.said.inc_by(streams as u64);
     tracing::info!(%router, streams, "said something live");
     Ok(Json(Said { streams }))
 }

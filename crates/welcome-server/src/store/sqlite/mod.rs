@@ -77,6 +77,12 @@ impl Store {
         Ok(Self { read, write })
     }
 
+    /// Asks the database something that costs it nothing.
+    pub(crate) async fn ping(&self) -> Result<()> {
+        let _: (i64,) = sqlx::query_as("SELECT 1").fetch_one(&self.read).await?;
+        Ok(())
+    }
+
     /// Closes the database; what is under way is finished first.
     pub(crate) async fn close(&self) {
         self.read.close().await;
