@@ -139,6 +139,7 @@ endif
 needs-bench: needs
 	$(call package,openssl,openssl)
 	$(call package,wrk,wrk)
+	$(call package,psql,postgresql)
 	@mkdir -p $(PEERS)/packages/partial
 	@$(FETCH_PEERS) || { apt-get update -qq && $(FETCH_PEERS); } >/dev/null 2>&1 || echo "# peer: the packages cannot be had"
 	@for package in $(PEERS)/packages/*.deb; do [ ! -f "$$package" ] || dpkg-deb -x "$$package" $(PEERS); done
@@ -155,6 +156,7 @@ needs-test: needs
 	$(call package,ip,iproute2)
 	$(call package,busybox,busybox-static)
 	$(call package,signify-openbsd,signify-openbsd)
+	$(call package,psql,postgresql)
 
 needs-browser: needs
 	@[ "$$(id -u)" = 0 ] || { echo "network namespaces take root: sudo make browser" >&2; exit 1; }

@@ -97,7 +97,7 @@ pub fn sse_stream(data: &[u8]) {
 pub fn wire_json(data: &[u8]) {
     if let Ok(push) = serde_json::from_slice::<OffersPush>(data) {
         for signed in push.offers {
-            seen((signed.message(), signed.signature_bytes()));
+            seen((signed.message::<Statement>(), signed.signature_bytes()));
             if let Ok(statement) = serde_json::from_str::<Statement>(&signed.statement) {
                 seen(statement.offer.check());
                 let again = serde_json::to_string(&statement).expect("what was read can be written");

@@ -54,7 +54,7 @@ impl Trust {
             return Err(Wrong::Unusable(format!("a statement of more than {MAX_STATEMENT} bytes")));
         }
         let good = signed.signature_bytes().is_some_and(|signature| {
-            UnparsedPublicKey::new(&ED25519, &self.key).verify(&signed.message(), &signature).is_ok()
+            UnparsedPublicKey::new(&ED25519, &self.key).verify(&signed.message::<Statement>(), &signature).is_ok()
         });
         if !good {
             return Err(match serde_json::from_slice::<Claim>(signed.statement.as_bytes()) {

@@ -239,6 +239,11 @@ text_id!(
     BatchId, "batch id", true, "1 to 64 letters, digits, underscores or dashes"
 );
 
+text_id!(
+    /// A challenge, or a call for a witness; chosen by the server, used once.
+    ChallengeId, "challenge id", true, "1 to 64 letters, digits, underscores or dashes"
+);
+
 /// The SHA-256 that names some bytes; prints as 64 lower-case hexadecimal digits.
 ///
 /// ```
@@ -389,7 +394,7 @@ macro_rules! as_string {
 
 pub(crate) use as_string;
 
-as_string!(Mac Bssid Ssid NetworkId RouterId OfferId AreaId BatchId Digest Language Color);
+as_string!(Mac Bssid Ssid NetworkId RouterId OfferId AreaId BatchId ChallengeId Digest Language Color);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,10 @@
 //! | router → server | `/v1/routers/{router}/announce` | [`announce::Announce`] |
 //! | server → router | `/v1/routers/{router}/events` | [`offer::OffersPush`] by [`sse`] |
 //! | server → router | the same | [`offer::SayPush`] |
+//! | server → router | the same | [`challenge::ChallengePush`], [`challenge::WitnessPush`], [`challenge::Standing`] |
+//! | router → server | `/v1/routers/{router}/challenges/{id}` | [`challenge::ChallengeState`] |
+//! | router → server | `/v1/routers/{router}/witness/{id}` | [`challenge::WitnessReport`] |
+//! | witness → server | `/v1/witness` | [`challenge::Testimony`], [`challenge::Verdict`] |
 //! | router → server | `/v1/routers/{router}/reports` | [`report::ReportBatch`] |
 //! | router → server | `/v1/content/{digest}` | bytes, named by an [`offer::File`] |
 //! | phone → router, server | `/welcome/v1/captive`, `/v1/captive/{router}/{network}` | [`captive::Captive`] |
@@ -22,6 +26,7 @@
 
 pub mod announce;
 pub mod captive;
+pub mod challenge;
 pub mod enrol;
 pub mod ids;
 pub mod lan;
@@ -36,5 +41,7 @@ pub mod signature;
 pub mod signed;
 pub mod sse;
 
-pub use ids::{AreaId, BatchId, Bssid, Color, Digest, IdError, Language, Mac, NetworkId, OfferId, RouterId, Ssid};
+pub use ids::{
+    AreaId, BatchId, Bssid, ChallengeId, Color, Digest, IdError, Language, Mac, NetworkId, OfferId, RouterId, Ssid,
+};
 pub use secret::Secret;

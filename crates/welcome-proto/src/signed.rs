@@ -1,10 +1,12 @@
-//! What the operator signs: a statement that a router shows to people only under the operator's signature.
+//! What the operator signs: statements that a router obeys only under the operator's signature.
 //!
-//! The statement travels as the very text that was signed, so that nobody has to agree on how JSON is written. This
+//! What a signature is good for stands before the text that is signed ([`Signable::PREFIX`]), so that an offer can never
+//! pass for a challenge. The statement travels as the very text that was signed, so that nobody has to agree on how JSON is written. This
 //! module makes and reads the texts; who calls it signs and verifies them (Ed25519).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::RouterId;
@@ -13,20 +15,26 @@ use crate::offer::{Offer, Sender};
 /// The longest statement in bytes: an offer with all its languages.
 pub const MAX_STATEMENT: usize = 60 * 1024;
 
+/// What can be signed.
+pub trait Signable: Serialize + DeserializeOwned {
+    /// What is signed before the statement. It keeps the signature from meaning anything elsewhere.
+    const PREFIX: &'static str;
+}
+
 /// A signed statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signed {
-    /// JSON of a [`Statement`], to the byte.
+    /// JSON of a [`Signable`], to the byte.
     pub statement: String,
     /// The Ed25519 signature of [`Signed::message`]: 64 bytes, base64url without padding.
     pub signature: String,
 }
 
 impl Signed {
-    /// The bytes that are signed. The prefix keeps a signature from meaning anything elsewhere.
+    /// The bytes that are signed, if this is to be a `T`.
     #[must_use]
-    pub fn message(&self) -> Vec<u8> {
-        message(&self.statement)
+    pub fn message<T: Signable>(&self) -> Vec<u8> {
+        message::<T>(&self.statement)
     }
 
     /// The signature's bytes; `None` if they are none.
@@ -39,9 +47,9 @@ impl Signed {
     ///
     /// # Errors
     /// If the statement cannot be written as JSON, which does not happen.
-    pub fn make(statement: &Statement, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> serde_json::Result<Self> {
+    pub fn make<T: Signable>(statement: &T, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> serde_json::Result<Self> {
         let statement = serde_json::to_string(statement)?;
-        let signature = URL_SAFE_NO_PAD.encode(sign(&message(&statement)));
+        let signature = URL_SAFE_NO_PAD.encode(sign(&message::<T>(&statement)));
         Ok(Self { statement, signature })
     }
 }
@@ -57,11 +65,13 @@ pub struct Statement {
     pub offer: Offer,
 }
 
-fn message(statement: &str) -> Vec<u8> {
-    [PREFIX.as_bytes(), statement.as_bytes()].concat()
+impl Signable for Statement {
+    const PREFIX: &'static str = "welcome offer v1\n";
 }
 
-const PREFIX: &str = "welcome offer v1\n";
+fn message<T: Signable>(statement: &str) -> Vec<u8> {
+    [T::PREFIX.as_bytes(), statement.as_bytes()].concat()
+}
 
 #[cfg(test)]
 mod tests {
@@ -77,7 +87,7 @@ mod tests {
             [7; 64]
         });
         let signed = signed.unwrap();
-        assert_eq!(signed.message(), seen);
+        assert_eq!(signed.message::<Statement>(), seen);
         assert!(seen.starts_with(b"welcome offer v1\n{\"router\":\"r-1\",\"sender\":\"sharer\""));
         assert_eq!(signed.signature_bytes(), Some([7; 64]));
         assert_eq!(serde_json::from_str::<Statement>(&signed.statement).unwrap(), statement);

@@ -19,15 +19,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use welcome_proto::Secret;
 
-use crate::config::Config;
+use crate::config::{Config, Retention};
 use crate::health::{self, Health};
 use crate::hub::Hub;
-use crate::key::OperatorKey;
+use crate::key::Keys;
 use crate::listen::{self, Door};
 use crate::metrics::{self, Metrics};
-use crate::store::{DATABASE, Store};
+use crate::open::Opened;
+use crate::presence::{self, Presence};
+use crate::store::Store;
 use crate::tls::{self, TlsFiles};
-use crate::{files, http, token};
+use crate::{descriptors, fanout, http, jobs, token};
 
 /// A server that answers.
 #[derive(Debug)]
@@ -38,25 +40,22 @@ pub struct Ready {
     pub metrics: Option<SocketAddr>,
     /// Whether it speaks TLS.
     pub tls: bool,
-    /// Only on the very first start: what lets the first router and the operator in. Only hashes of them are kept.
-    pub first: Option<FirstTokens>,
+    /// The link that sets the server up, as long as nobody has: `/set-up/…`, once, within [`SET_UP_TTL`].
+    pub set_up: Option<Secret>,
     reload: Reload,
     run: JoinHandle<Result<()>>,
 }
 
-/// The tokens of the first start.
-#[derive(Debug, Clone)]
-pub struct FirstTokens {
-    /// Enrols one router, for which the operator vouches, within [`FIRST_TOKEN_TTL`].
-    pub enrolment: Secret,
-    /// Lets the operator in, for good.
-    pub operator: Secret,
-}
-
-/// How long the enrolment token of the first start is good.
-pub const FIRST_TOKEN_TTL: Duration = Duration::from_secs(86_400);
+/// How long the link of a start is good.
+pub const SET_UP_TTL: Duration = Duration::from_secs(86_400);
 
 impl Ready {
+    /// Where to set the server up, as long as nobody has.
+    #[must_use]
+    pub fn set_up_url(&self) -> Option<String> {
+        self.set_up.as_ref().map(|link| format!("{}/set-up/{}", self.url(), link.reveal()))
+    }
+
     /// The address to open, e.g. `http://127.0.0.1:8480`.
     #[must_use]
     pub fn url(&self) -> String {
@@ -109,9 +108,8 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     let speaks_tls = tls.is_some();
     make_data_directory(&config.data)?;
     let lock = lock(&config.data)?;
-    files::allow(config.limits.connections);
-    let (key, is_new_key) = OperatorKey::load_or_make(&config.data)?;
-    let store = Store::open(&config.data).await?;
+    descriptors::allow(config.limits.connections);
+    let Opened { store, seal } = Opened::open(&config).await?;
     let listener = bind(config.listen, "--listen").await?;
     let addr = listener.local_addr().context("failed to learn the address")?;
     let watched = match config.metrics {
@@ -123,12 +121,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     if tls.is_none() && !addr.ip().is_loopback() && config.behind_proxy.is_empty() {
         tracing::warn!(%addr, "serving plain HTTP beyond this machine: give --tls-cert, or put a proxy with TLS before it");
     }
-    let first = first_tokens(&store).await?;
-    if is_new_key && !store.routers(None, 1).await.context("failed to read the routers")?.is_empty() {
-        tracing::warn!(
-            "made a new operator's key: the routers enrolled so far show nothing of ours until they enrol again"
-        );
-    }
+    let set_up = set_up_link(&store).await?;
 
     let (acceptor, tls) = watch::channel(tls);
     let (serving, is_serving) = watch::channel(true);
@@ -137,9 +130,12 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     let state = Arc::new(http::App {
         store: store.clone(),
         hub: Hub::new(end_streams.clone(), config.limits.streams, Arc::clone(&metrics)),
-        key,
+        presence: Presence::default(),
+        keys: Keys::new(store.clone(), seal.clone()),
+        seal,
         tls: speaks_tls,
         public_url: config.public_url,
+        open_directory: config.open_directory,
         metrics: Arc::clone(&metrics),
     });
     let door = Door {
@@ -157,6 +153,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     });
     let routes = http::routes(Arc::clone(&state)).layer(from_fn_with_state(Arc::clone(&metrics), metrics::count));
     let mut server = tokio::spawn(listen::run(listener, door, routes, stop.clone()));
+    let beside = tokio::spawn(beside(Arc::clone(&state), config.database, config.retention));
     let run = tokio::spawn(async move {
         let ended = tokio::select! {
             ended = &mut server => ended,
@@ -169,6 +166,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
                 server.await
             }
         };
+        beside.abort();
         stop_watched.cancel();
         if let Some(watching) = watching {
             watching.abort();
@@ -180,7 +178,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         ended.context("the listener's task ended unasked")
     });
     let reload = Reload { files: config.tls, acceptor, metrics };
-    Ok(Ready { addr, metrics: metrics_addr, tls: speaks_tls, first, reload, run })
+    Ok(Ready { addr, metrics: metrics_addr, tls: speaks_tls, set_up, reload, run })
 }
 
 fn acceptor(files: &TlsFiles, metrics: &Metrics) -> Result<Arc<ServerConfig>> {
@@ -201,35 +199,6 @@ async fn bind(addr: SocketAddr, said_by: &str) -> Result<TcpListener> {
 /// Over which the streams end at the stop, so that not all routers come back at the same moment. With the drain of the
 /// connections and [`CLOSE`] it stays under 4 s.
 const SPREAD: Duration = Duration::from_secs(2);
-
-/// Makes one more enrolment token for the server of this data directory, which may be running.
-///
-/// # Errors
-/// If there is no such directory, or it cannot be written.
-pub async fn add_enrolment_token(data: &Path, vouch: bool, ttl: Duration) -> Result<Secret> {
-    let store = open_existing(data).await?;
-    let token = token::new_token();
-    let now = unix_now();
-    store
-        .add_enrolment_token(token::hash(token.reveal()), vouch, now + ttl.as_secs(), now)
-        .await
-        .context("failed to keep the token")?;
-    store.close().await;
-    Ok(token)
-}
-
-/// Makes another operator token for the server of this data directory, which may be running; the former one is good for
-/// nothing from here on.
-///
-/// # Errors
-/// If there is no such directory, or it cannot be written.
-pub async fn replace_operator_token(data: &Path) -> Result<Secret> {
-    let store = open_existing(data).await?;
-    let token = token::new_token();
-    store.replace_operator_token(token::hash(token.reveal())).await.context("failed to keep the token")?;
-    store.close().await;
-    Ok(token)
-}
 
 /// Seconds of Unix time.
 pub(crate) fn unix_now() -> u64 {
@@ -260,22 +229,17 @@ pub(crate) fn lock(data: &Path) -> Result<File> {
     }
 }
 
-async fn open_existing(data: &Path) -> Result<Store> {
-    if !data.join(DATABASE).exists() {
-        bail!(
-            "no server's data in {}: give the --data of the server, or start `welcome-server serve` first",
-            data.display()
-        );
-    }
-    Store::open(data).await
+/// What runs for as long as the server does.
+async fn beside(app: Arc<http::App>, database: Option<Secret>, retention: Retention) {
+    tokio::join!(presence::run(&app), jobs::run(&app.store, retention, &app.metrics), async {
+        if let Some(url) = &database {
+            fanout::run(Arc::clone(&app), url.reveal()).await;
+        }
+    });
 }
 
-async fn first_tokens(store: &Store) -> Result<Option<FirstTokens>> {
-    let tokens = FirstTokens { enrolment: token::new_token(), operator: token::new_token() };
-    let (operator, enrolment) = (token::hash(tokens.operator.reveal()), token::hash(tokens.enrolment.reveal()));
-    let first = store
-        .first_start(operator, enrolment, unix_now() + FIRST_TOKEN_TTL.as_secs())
-        .await
-        .context("failed to keep the first tokens")?;
-    Ok(first.then_some(tokens))
+async fn set_up_link(store: &Store) -> Result<Option<Secret>> {
+    let link = token::new_token();
+    let made = store.add_set_up_link(token::hash(link.reveal()), unix_now() + SET_UP_TTL.as_secs()).await;
+    Ok(made.context("failed to keep the set-up link")?.then_some(link))
 }

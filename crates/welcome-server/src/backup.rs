@@ -16,7 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::app::{lock, unix_now};
 use crate::config::{Config, MasterKey};
-use crate::key::KEY;
+use crate::seal::MASTER_KEY;
 use crate::store::DATABASE;
 
 /// Whether the keys go along.
@@ -84,18 +84,15 @@ fn sqlite_of(config: &Config) -> Result<PathBuf> {
     Ok(config.data.join(DATABASE))
 }
 
-/// The files that the database is of no use without, as they are called in a copy.
-fn key_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
-    let mut files = vec![(KEY, config.data.join(KEY))];
+/// The file with the key that the database is of no use without.
+fn key_file(config: &Config) -> Option<PathBuf> {
     match &config.master_key {
-        MasterKey::InData => files.push((MASTER_KEY, config.data.join(MASTER_KEY))),
-        MasterKey::File(path) => files.push((MASTER_KEY, path.clone())),
-        MasterKey::Given(_) => {}
+        MasterKey::InData => Some(config.data.join(MASTER_KEY)),
+        MasterKey::File(path) => Some(path.clone()),
+        MasterKey::Given(_) => None,
     }
-    files
 }
 
-const MASTER_KEY: &str = "master.key";
 /// A key is some hundred bytes.
 const MAX_KEY: u64 = 64 * 1024;
 /// How often a copy tells how far it is.
@@ -136,16 +133,11 @@ async fn copy(config: &Config, database: &Path, file: &Path, keys: Keys, progres
         for (name, value) in [("taken", taken), ("version", version)] {
             sqlx::query(insert).bind(name).bind(value).execute(&mut copy).await?;
         }
-        for (name, path) in key_files(config) {
-            let key = match read_key(&path) {
-                Ok(key) if keys == Keys::Included => key,
-                Ok(_) => continue,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error).with_context(|| format!("failed to read {}", path.display())),
-            };
-            sqlx::query(insert).bind(name).bind(key).execute(&mut copy).await?;
+        if let (Keys::Included, Some(path)) = (keys, key_file(config)) {
+            let key = read_key(&path).with_context(|| format!("failed to read {}", path.display()))?;
+            sqlx::query(insert).bind(MASTER_KEY).bind(key).execute(&mut copy).await?;
         }
-        Ok(())
+        Ok::<_, anyhow::Error>(())
     };
     add.await.with_context(|| format!("failed to complete {}", file.display()))?;
     copy.close().await.with_context(|| format!("failed to complete {}", file.display()))?;
@@ -174,17 +166,16 @@ async fn put_back(
     }
     copy.close().await.context("failed to close the backup")?;
 
-    // Keys first and only where none is another: a database without its keys is worse than none.
-    for (name, path) in key_files(config) {
-        let Some((_, key)) = held.iter().find(|(held, _)| held == name) else { continue };
-        match fs::read(&path) {
-            Ok(there) if there != *key && overwrite == Overwrite::Refuse => {
-                bail!("{} is there, with another key: give --force to replace it, for good", path.display())
-            }
-            Ok(there) if there == *key => continue,
-            _ => {}
+    // The key first, and only where none is another: a database without its key is worse than none.
+    let key = held.iter().find(|(name, _)| name == MASTER_KEY).map(|(_, key)| key);
+    if let (Some(key), Some(path)) = (key, key_file(config)) {
+        let there = read_key(&path).ok();
+        if there.as_ref().is_some_and(|there| there != key) && overwrite == Overwrite::Refuse {
+            bail!("{} is there, with another key: give --force to replace it, for good", path.display());
         }
-        crate::key::replace(&path, key).with_context(|| format!("failed to write {}", path.display()))?;
+        if there.as_ref() != Some(key) {
+            crate::file::replace(&path, key).with_context(|| format!("failed to write {}", path.display()))?;
+        }
     }
     copy_file(file, fresh, size, progress).with_context(|| format!("failed to write {}", fresh.display()))?;
     let mut restored = open(fresh, false).await?;
@@ -247,45 +238,49 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::store::Store;
+    use crate::open::Opened;
 
     async fn server_data(dir: &Path) -> Config {
         let config = Config { data: dir.join("data"), ..Config::default() };
         crate::app::make_data_directory(&config.data).unwrap();
-        let store = Store::open(&config.data).await.unwrap();
-        store
-            .put_content(&welcome_proto::Digest(crate::token::sha256(b"x")), welcome_proto::offer::FileKind::Png, b"x")
-            .await
-            .unwrap();
-        store.close().await;
-        fs::write(config.data.join(KEY), "of the operator").unwrap();
-        fs::write(config.data.join(MASTER_KEY), "of all").unwrap();
+        Opened::open(&config).await.unwrap().store.close().await;
         config
     }
 
-    async fn has_content(config: &Config) -> bool {
-        let store = Store::open(&config.data).await.unwrap();
-        let found = store.content(&welcome_proto::Digest(crate::token::sha256(b"x"))).await.unwrap().is_some();
-        store.close().await;
-        found
+    /// That there is an organisation, and its key opens with the master key, is what opening tries.
+    async fn opens(config: &Config) -> bool {
+        let opened = Opened::open_existing(config).await;
+        match opened {
+            Ok(opened) => {
+                let orgs = opened.store.orgs().await.unwrap().len();
+                opened.store.close().await;
+                orgs == 1
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn key(config: &Config) -> PathBuf {
+        config.data.join(MASTER_KEY)
     }
 
     #[tokio::test]
     async fn what_was_copied_while_it_was_in_use_is_all_back() {
         let dir = tempfile::tempdir().unwrap();
         let config = server_data(dir.path()).await;
-        let in_use = Store::open(&config.data).await.unwrap();
+        let in_use = Opened::open(&config).await.unwrap();
         let file = dir.path().join("copy");
         backup(&config, &file, Keys::Included, |done, all| assert!(done <= all)).await.unwrap();
-        in_use.close().await;
+        in_use.store.close().await;
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
         let elsewhere = Config { data: dir.path().join("elsewhere"), ..Config::default() };
         restore(&elsewhere, &file, Overwrite::Refuse, |done, all| assert!(done <= all)).await.unwrap();
-        assert!(has_content(&elsewhere).await);
-        assert_eq!(fs::read_to_string(elsewhere.data.join(KEY)).unwrap(), "of the operator");
-        assert_eq!(fs::read_to_string(elsewhere.data.join(MASTER_KEY)).unwrap(), "of all");
-        assert_eq!(fs::metadata(elsewhere.data.join(DATABASE)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(opens(&elsewhere).await);
+        assert_eq!(fs::read(key(&elsewhere)).unwrap(), fs::read(key(&config)).unwrap());
+        for file in [key(&elsewhere), elsewhere.data.join(DATABASE)] {
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 
     #[tokio::test]
@@ -303,28 +298,29 @@ mod tests {
         let refused = restore(&config, &file, Overwrite::Force, |_, _| {}).await.unwrap_err();
         assert!(refused.to_string().contains("another welcome-server"), "{refused}");
         drop(running);
-        fs::write(config.data.join(MASTER_KEY), "of another").unwrap();
+        fs::write(key(&config), "of another").unwrap();
         restore(&config, &file, Overwrite::Force, |_, _| {}).await.unwrap();
-        assert_eq!(fs::read_to_string(config.data.join(MASTER_KEY)).unwrap(), "of all");
-        assert!(has_content(&config).await);
+        assert!(opens(&config).await);
     }
 
     #[tokio::test]
-    async fn keys_can_stay_away_and_another_one_is_not_replaced() {
+    async fn the_key_can_stay_away_and_another_one_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let config = server_data(dir.path()).await;
         let (bare, whole) = (dir.path().join("bare"), dir.path().join("whole"));
         backup(&config, &bare, Keys::LeftOut, |_, _| {}).await.unwrap();
         backup(&config, &whole, Keys::Included, |_, _| {}).await.unwrap();
-        let holds = |file: &Path, what: &[u8]| fs::read(file).unwrap().windows(what.len()).any(|w| w == what);
-        assert!(holds(&whole, b"of the operator") && !holds(&bare, b"of the operator"));
+        let own = fs::read(key(&config)).unwrap();
+        let holds = |file: &Path| fs::read(file).unwrap().windows(own.len()).any(|w| w == own);
+        assert!(holds(&whole) && !holds(&bare));
 
         fs::remove_file(config.data.join(DATABASE)).unwrap();
-        fs::write(config.data.join(KEY), "of another").unwrap();
+        fs::write(key(&config), "of another").unwrap();
         let refused = restore(&config, &whole, Overwrite::Refuse, |_, _| {}).await.unwrap_err();
         assert!(refused.to_string().contains("another key"), "{refused}");
+        fs::write(key(&config), &own).unwrap();
         restore(&config, &bare, Overwrite::Refuse, |_, _| {}).await.unwrap();
-        assert_eq!(fs::read_to_string(config.data.join(KEY)).unwrap(), "of another");
+        assert!(opens(&config).await);
     }
 
     #[tokio::test]
@@ -337,6 +333,6 @@ mod tests {
         for file in [&plain, &text, &dir.path().join("absent")] {
             restore(&config, file, Overwrite::Force, |_, _| {}).await.unwrap_err();
         }
-        assert!(has_content(&config).await && !config.data.join("restore.new").exists());
+        assert!(opens(&config).await && !config.data.join("restore.new").exists());
     }
 }

@@ -5,15 +5,16 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _};
+use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 
 use crate::app::unix_now;
 use crate::config::{Config, MasterKey};
-use crate::store::DATABASE;
+use crate::key::org_place;
+use crate::open::NO_KEY;
+use crate::seal::{MASTER_KEY, Seal};
+use crate::store::{DATABASE, Looked, look};
 use crate::tls::{self, RENEW_BEFORE, TlsFiles};
 
 /// One thing that was looked at.
@@ -41,8 +42,10 @@ pub enum Level {
 /// Looks at everything, in the order of a start.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let runs = is_locked(&config.data);
-    let mut found = vec![data(&config.data, runs), database(config).await];
-    found.push(master_key(config));
+    let mut found = vec![data(&config.data, runs)];
+    let looked = look(&config.data, config.database.as_ref()).await;
+    found.push(database(config, &looked));
+    found.push(master_key(config, looked.ok().flatten().as_ref()));
     found.push(certificate(config));
     found.push(address("listen", config.listen, runs).await);
     if let Some(addr) = config.metrics {
@@ -82,45 +85,43 @@ fn data(data: &Path, runs: bool) -> Finding {
     }
 }
 
-async fn database(config: &Config) -> Finding {
-    let tried = match &config.database {
-        None => {
-            let file = config.data.join(DATABASE);
-            if !file.exists() {
-                return finding(Level::Good, "database", format!("{}: the first start makes it", file.display()));
-            }
-            sqlite(&file).await
-        }
-        Some(url) => crate::store::look_at_postgres(url).await,
-    };
-    match tried {
-        Ok(text) => finding(Level::Good, "database", text),
-        Err(error) => finding(Level::Bad, "database", format!("{error:#}")),
+fn database(config: &Config, looked: &anyhow::Result<Option<Looked>>) -> Finding {
+    let file = config.data.join(DATABASE);
+    let name = config.database.as_ref().map_or_else(|| file.display().to_string(), |_| "PostgreSQL".to_owned());
+    match looked {
+        Ok(None) => finding(Level::Good, "database", format!("{name}: the first start makes it")),
+        Ok(Some(Looked { missing: 0, .. })) => finding(Level::Good, "database", format!("{name}: up to date")),
+        Ok(Some(Looked { missing, .. })) => finding(
+            Level::Good,
+            "database",
+            format!("{name}: the next start brings its tables up to date ({missing} steps)"),
+        ),
+        Err(error) => finding(Level::Bad, "database", format!("{name}: {error:#}")),
     }
 }
 
-async fn sqlite(file: &Path) -> anyhow::Result<String> {
-    let look = async {
-        let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(WITHIN);
-        let mut database = options.connect().await?;
-        let (tables,): (i64,) =
-            sqlx::query_as("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").fetch_one(&mut database).await?;
-        database.close().await?;
-        Ok::<_, sqlx::Error>(tables)
+/// Read, and tried on what it has sealed.
+fn master_key(config: &Config, looked: Option<&Looked>) -> Finding {
+    let sealed = looked.map_or(&[][..], |looked| &looked.sealed);
+    let (name, seal) = match &config.master_key {
+        MasterKey::InData => {
+            let file = config.data.join(MASTER_KEY);
+            if !file.exists() && sealed.is_empty() {
+                return finding(Level::Good, "key", format!("{}: the first start makes it", file.display()));
+            }
+            (file.display().to_string(), Seal::read(&file))
+        }
+        MasterKey::File(file) => (file.display().to_string(), Seal::read(file)),
+        MasterKey::Given(key) => ("the environment's".to_owned(), Seal::parse(key.reveal()).context(NO_KEY)),
     };
-    let tables = look.await.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
-    let mebibytes = file.metadata().map_or(0, |m| m.len()).div_ceil(1024 * 1024);
-    Ok(format!("{}: SQLite, {tables} tables, {mebibytes} MiB", file.display()))
-}
-
-fn master_key(config: &Config) -> Finding {
-    match &config.master_key {
-        MasterKey::InData => finding(Level::Good, "key", "in the data directory"),
-        MasterKey::Given(_) => finding(Level::Good, "key", "in the environment"),
-        MasterKey::File(path) => match File::open(path) {
-            Ok(_) => finding(Level::Good, "key", path.display().to_string()),
-            Err(error) => finding(Level::Bad, "key", format!("{}: {error}", path.display())),
-        },
+    let tried = seal.and_then(|seal| {
+        let wrong = sealed.iter().find(|(org, key)| seal.open(&org_place(org), key).is_err());
+        wrong.map_or(Ok(()), |_| bail!("{name}: not the key that the database was sealed with"))
+    });
+    match tried {
+        Ok(()) if sealed.is_empty() => finding(Level::Good, "key", name),
+        Ok(()) => finding(Level::Good, "key", format!("{name}: opens what is sealed")),
+        Err(error) => finding(Level::Bad, "key", format!("{error:#}")),
     }
 }
 
@@ -160,6 +161,3 @@ async fn address(what: &'static str, addr: SocketAddr, runs: bool) -> Finding {
         Err(error) => finding(Level::Bad, what, format!("{addr}: {error}")),
     }
 }
-
-/// How long to wait for a database that is in use.
-const WITHIN: Duration = Duration::from_secs(5);

@@ -1,4 +1,5 @@
-//! Who is connected: wakes the event streams of a router when its offers change, and hands them what is said live.
+//! Who is connected to this process: wakes the event streams of a router when something for it changes, and hands them
+//! what is said live.
 //!
 //! Of offers only that something changed travels through here. A stream reads the set from the store when its reader is
 //! ready for more, so a slow reader gets the latest set and nothing piles up for it. Of what is said live each stream
@@ -12,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use welcome_proto::RouterId;
 
+use crate::ids::OrgId;
 use crate::metrics::{Held, Metrics};
 
 /// How many streams one router may have: the live one, and one that the router has lost and TCP has not yet noticed.
@@ -49,7 +51,7 @@ pub(crate) struct Subscription {
 /// Why a stream was woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// The router's offers have changed.
+    /// Something for the router has changed.
     Changed,
     /// This was said live.
     Said(Arc<str>),
@@ -65,7 +67,7 @@ impl Hub {
 
     /// Opens a stream of this router; `None` if there are too many of all. If it has [`MAX_STREAMS`] already, its oldest
     /// one ends.
-    pub(crate) fn subscribe(&self, router: &RouterId) -> Option<Subscription> {
+    pub(crate) fn subscribe(&self, org: &OrgId, router: &RouterId) -> Option<Subscription> {
         let end = self.stop.child_token();
         let mut all = lock(&self.routers);
         if all.open >= self.limit {
@@ -74,7 +76,7 @@ impl Hub {
         all.open += 1;
         all.opened += 1;
         let serial = all.opened;
-        let connected = all.connected.entry(router.clone()).or_default();
+        let connected = all.connected.entry(router.clone()).or_insert_with(|| Connected::of(org.clone()));
         let (say, said) = mpsc::channel(SAID);
         connected.streams.push_back(Stream { serial, end: end.clone(), say });
         if connected.streams.len() > MAX_STREAMS
@@ -109,11 +111,26 @@ impl Hub {
         }
     }
 
-    /// Says that this router's offers have changed. Call it after the change is committed.
+    /// Says that something for this router has changed. Call it after the change is committed.
     pub(crate) fn changed(&self, router: &RouterId) {
         if let Some(connected) = lock(&self.routers).connected.get(router) {
             connected.changed.send_replace(());
         }
+    }
+
+    /// Says that offers of an organisation have changed.
+    pub(crate) fn changed_for(&self, org: &OrgId) {
+        lock(&self.routers).connected.values().filter(|c| c.org == *org).for_each(|c| c.changed.send_replace(()));
+    }
+
+    /// Says that anything may have changed.
+    pub(crate) fn changed_for_all(&self) {
+        lock(&self.routers).connected.values().for_each(|c| c.changed.send_replace(()));
+    }
+
+    /// The routers that have a stream here.
+    pub(crate) fn connected(&self) -> Vec<RouterId> {
+        lock(&self.routers).connected.keys().cloned().collect()
     }
 
     /// Hands this to every stream of a router; to how many. Whoever has not taken the last [`SAID`] misses it.
@@ -179,11 +196,18 @@ struct Routers {
     opened: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Connected {
+    org: OrgId,
     changed: watch::Sender<()>,
     /// Oldest first.
     streams: VecDeque<Stream>,
+}
+
+impl Connected {
+    fn of(org: OrgId) -> Self {
+        Self { org, changed: watch::Sender::default(), streams: VecDeque::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -202,8 +226,38 @@ fn lock(routers: &Mutex<Routers>) -> MutexGuard<'_, Routers> {
 mod tests {
     use super::*;
 
-    fn hub() -> (Hub, RouterId) {
-        (Hub::new(CancellationToken::new(), 9, Arc::new(Metrics::new())), "r-1".parse().unwrap())
+    struct One(Hub, OrgId);
+
+    impl One {
+        fn subscribe(&self, router: &RouterId) -> Option<Subscription> {
+            self.0.subscribe(&self.1, router)
+        }
+    }
+
+    impl std::ops::Deref for One {
+        type Target = Hub;
+
+        fn deref(&self) -> &Hub {
+            &self.0
+        }
+    }
+
+    fn hub() -> (One, RouterId) {
+        (
+            One(Hub::new(CancellationToken::new(), 9, Arc::new(Metrics::new())), "o-1".parse().unwrap()),
+            "r-1".parse().unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_change_of_an_organisation_wakes_its_routers_alone() {
+        let (hub, router) = hub();
+        let mut own = hub.subscribe(&router).unwrap();
+        let mut other = hub.0.subscribe(&"o-2".parse().unwrap(), &"r-2".parse().unwrap()).unwrap();
+        hub.changed_for(&hub.1);
+        assert_eq!(own.woken().await, Woken::Changed);
+        let other = tokio::time::timeout(std::time::Duration::from_millis(20), other.woken()).await;
+        assert!(other.is_err());
     }
 
     #[tokio::test]
@@ -242,7 +296,7 @@ mod tests {
         assert_eq!(slow.woken().await, Woken::Changed);
     }
 
-    async fn other_took(hub: &Hub, router: &RouterId, what: &Arc<str>, other: &mut Subscription) -> usize {
+    async fn other_took(hub: &One, router: &RouterId, what: &Arc<str>, other: &mut Subscription) -> usize {
         let streams = hub.say(router, what);
         assert_eq!(other.woken().await, Woken::Said(Arc::clone(what)));
         streams
@@ -272,6 +326,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn at_the_stop_streams_end_one_after_the_other() {
         let hub = Hub::new(CancellationToken::new(), 400, Arc::new(Metrics::new()));
+        let hub = One(hub, "o-1".parse().unwrap());
         let streams: Vec<_> = (0..200).map(|n| hub.subscribe(&format!("r-{n}").parse().unwrap()).unwrap()).collect();
         let (ended, began) = (hub.end_one_by_one(Duration::from_secs(2)), tokio::time::Instant::now());
         let half = tokio::time::timeout(Duration::from_secs(1), ended).await;

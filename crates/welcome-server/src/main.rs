@@ -14,9 +14,9 @@ use clap::Parser as _;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use welcome_server::config::LoadError;
-use welcome_server::{Config, Keys, Level, Overwrite, Reload};
+use welcome_server::{Config, Keys, Level, Overwrite, Reload, Scopes};
 
-use crate::cli::{Cli, Command, Token};
+use crate::cli::{ApiToken, Cli, Command, Token};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -47,7 +47,7 @@ fn run(cli: Cli) -> Result<()> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start the runtime")?;
     let config = match &cli.command {
         Command::Serve(serve) | Command::Check(serve) => serve.load(),
-        Command::Token(Token { at, .. }) => at.load(),
+        Command::Token(Token { at, .. }) | Command::ApiToken(ApiToken { at, .. }) => at.load(),
         Command::Backup(backup) => backup.at.load(),
         Command::Restore(restore) => restore.at.load(),
     }?;
@@ -56,13 +56,14 @@ fn run(cli: Cli) -> Result<()> {
         match cli.command {
             Command::Serve(_) => serve(config).await,
             Command::Check(_) => check(&config).await,
-            Command::Token(Token { operator: true, .. }) => {
-                let token = welcome_server::replace_operator_token(&config.data).await?;
-                say(&format!("operator token: {}", token.reveal()))
-            }
-            Command::Token(Token { no_vouch, ttl, .. }) => {
-                let token = welcome_server::add_enrolment_token(&config.data, !no_vouch, ttl).await?;
+            Command::Token(Token { org, no_vouch, ttl, .. }) => {
+                let token = welcome_server::add_enrolment_token(&config, org.as_deref(), !no_vouch, ttl).await?;
                 say(&format!("enrolment token: {}", token.reveal()))
+            }
+            Command::ApiToken(ApiToken { org, name, scopes, .. }) => {
+                let scopes = if scopes.is_empty() { Scopes::all() } else { Scopes(scopes.into_iter().collect()) };
+                let token = welcome_server::add_api_token(&config, org.as_deref(), &name, scopes).await?;
+                say(&format!("API token: {}", token.reveal()))
             }
             Command::Backup(backup) => {
                 let keys = if backup.without_keys { Keys::LeftOut } else { Keys::Included };
@@ -104,9 +105,8 @@ async fn serve(config: Config) -> Result<()> {
     if let Some(addr) = ready.metrics {
         tracing::info!(%addr, "metrics and health");
     }
-    if let Some(first) = &ready.first {
-        say(&format!("enrolment token: {}", first.enrolment.reveal()))?;
-        say(&format!("operator token: {}", first.operator.reveal()))?;
+    if let Some(url) = ready.set_up_url() {
+        say(&format!("set up at {url}"))?;
     }
     notify(&[NotifyState::Ready]);
     ready.finished().await

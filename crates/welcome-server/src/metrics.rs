@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     pub(crate) logins_refused: Counter,
     /// Requests and streams that failed because of the database.
     pub(crate) database_errors: Counter,
+    jobs: Family<[(&'static str, &'static str); 2], Counter>,
     /// Until when the certificate is good, in Unix time; 0 without one.
     pub(crate) certificate_end: Gauge,
 }
@@ -63,6 +64,7 @@ impl Metrics {
             lookups: Family::default(),
             logins_refused: Counter::default(),
             database_errors: Counter::default(),
+            jobs: Family::default(),
             certificate_end: Gauge::default(),
             registry: Registry::default(),
         };
@@ -80,6 +82,7 @@ impl Metrics {
         r.register("lookups", "Look-ups answered, by kind", metrics.lookups.clone());
         r.register("logins_refused", "Log-ins refused", metrics.logins_refused.clone());
         r.register("database_errors", "Answers and streams that the database failed", metrics.database_errors.clone());
+        r.register("jobs", "Runs of jobs, by job and outcome", metrics.jobs.clone());
         r.register("certificate_end_seconds", "Unix time until which the certificate is good", {
             metrics.certificate_end.clone()
         });
@@ -110,6 +113,11 @@ impl Metrics {
     /// One look-up was answered.
     pub(crate) fn lookup(&self, kind: &'static str) {
         self.lookups.get_or_create(&[("kind", kind)]).inc();
+    }
+
+    /// One job has run.
+    pub(crate) fn job(&self, job: &'static str, outcome: &'static str) {
+        self.jobs.get_or_create(&[("job", job), ("outcome", outcome)]).inc();
     }
 
     fn request(&self, method: &str, route: &str, status: u16, took: Duration) {

@@ -57,7 +57,7 @@ fn the_statements_are_signed_with_the_key_of_the_enrolment() {
     assert_eq!(statements.len(), 2);
     for signed in statements {
         let key = UnparsedPublicKey::new(&ED25519, &key);
-        key.verify(&signed.message(), &signed.signature_bytes().unwrap()).unwrap();
+        key.verify(&signed.message::<Statement>(), &signed.signature_bytes().unwrap()).unwrap();
         let statement: Statement = serde_json::from_str(&signed.statement).unwrap();
         assert_eq!(serde_json::to_string(&statement).unwrap(), signed.statement);
         statement.offer.check().unwrap();

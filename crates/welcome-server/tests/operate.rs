@@ -22,11 +22,10 @@ async fn a_file_configures_it_and_the_command_line_goes_first() {
     std::fs::write(here.path().join("config.toml"), text).unwrap();
     let options = ["serve", "--config", "config.toml", "--listen", "127.0.0.1:0"];
     let mut server = Program::start(here.path(), &options, "info").await;
-    server.line_after("enrolment token: ").await;
+    server.line_after("set up at ").await;
     assert!(here.path().join("of-the-file/lock").exists());
     let made = run(here.path(), &["token", "--config", "config.toml"]).await;
     assert!(made.status.success(), "{made:?}");
-    server.line_after("operator token: ").await;
     server.terminate().await;
     let log = std::fs::read_to_string(here.path().join("log")).unwrap();
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -74,10 +73,18 @@ async fn check_says_what_a_start_would_find_and_changes_nothing() {
     let addr = server.addr.to_string();
     let beside = checked(here.path(), &["--listen", &addr, "--data", "data"], 0).await;
     assert!(beside.contains("a server runs on it") && beside.contains("in use, as a server runs"), "{beside}");
-    assert!(beside.contains(": SQLite, "), "{beside}");
+    assert!(beside.contains("welcome.sqlite: up to date") && beside.contains("opens what is sealed"), "{beside}");
     let taken = checked(here.path(), &["--listen", &addr, "--data", "elsewhere"], 1).await;
     assert!(taken.contains("bad     listen") && taken.contains("in use"), "{taken}");
     server.stop().await;
+
+    let key = std::fs::read_to_string(here.path().join("data/master.key")).unwrap();
+    std::fs::write(here.path().join("data/master.key"), key.trim_end().chars().rev().collect::<String>()).unwrap();
+    let other = checked(here.path(), &listen, 1).await;
+    assert!(
+        other.contains("bad     key") && other.contains("not the key that the database was sealed with"),
+        "{other}"
+    );
 
     std::fs::write(here.path().join("data/welcome.sqlite"), "no database, though it is long enough to be one").unwrap();
     let damaged = checked(here.path(), &listen, 1).await;
@@ -145,11 +152,10 @@ async fn at_the_stop_it_is_not_ready_and_streams_end_spread_out() {
     std::fs::write(here.path().join("config.toml"), format!("metrics.listen = \"{free}\"\nlisten = \"127.0.0.1:0\"\n"))
         .unwrap();
     let mut server = Program::start(here.path(), &["serve", "--config", "config.toml"], "info").await;
-    server.line_after("enrolment token: ").await;
-    let operator = server.line_after("operator token: ").await;
+    server.line_after("set up at ").await;
     let mut ends = Vec::new();
     for _ in 0..20 {
-        let router = enrol(&server, &operator).await;
+        let router = enrol(here.path(), &server).await;
         let mut events = router.events(None).await;
         events.titles().await;
         ends.push(tokio::spawn(async move {
@@ -180,7 +186,7 @@ async fn sighup_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_none() {
     let first = certificate(here.path(), "localhost", 40);
     let options = ["serve", "--listen", "127.0.0.1:0", "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
     let mut server = Program::start(here.path(), &options, "info").await;
-    server.line_after("enrolment token: ").await;
+    server.line_after("set up at ").await;
     let addr = server.url.strip_prefix("https://").unwrap().parse().unwrap();
     assert_eq!(common::served_certificate(addr).await, first);
 
@@ -193,7 +199,6 @@ async fn sighup_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_none() {
     server.signal("-HUP").await;
     until_logged(here.path(), "keeping the former certificate").await;
     assert_eq!(common::served_certificate(addr).await, second);
-    server.line_after("operator token: ").await;
     server.terminate().await;
 }
 
@@ -201,9 +206,8 @@ async fn sighup_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_none() {
 async fn a_copy_of_a_running_server_is_a_server() {
     let here = tempdir().unwrap();
     let mut server = Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0"], "info").await;
-    server.line_after("enrolment token: ").await;
-    let operator = server.line_after("operator token: ").await;
-    let router = enrol(&server, &operator).await;
+    server.line_after("set up at ").await;
+    let router = enrol(here.path(), &server).await;
     assert_eq!(router.report("b-1", json!([{"network": "cafe", "what": "arrived"}])).await.status, 204);
     let copied = run(here.path(), &["backup", "copy"]).await;
     let said = String::from_utf8_lossy(&copied.stdout).into_owned();
@@ -211,9 +215,11 @@ async fn a_copy_of_a_running_server_is_a_server() {
     assert!(String::from_utf8_lossy(&copied.stderr).contains("copied 1 of 1 MiB"), "{copied:?}");
     let refused = run(here.path(), &["restore", "--force", "copy"]).await;
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another welcome-server uses"), "{refused:?}");
+    let operator = printed(here.path(), "api-token", "API token: ").await;
+    run(here.path(), &["backup", "second"]).await;
     server.terminate().await;
 
-    let restored = run(here.path(), &["restore", "--data", "elsewhere", "copy"]).await;
+    let restored = run(here.path(), &["restore", "--data", "elsewhere", "second"]).await;
     assert!(restored.status.success(), "{restored:?}");
     let again = Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "elsewhere"], "info").await;
     let router = router.at(again.client());
@@ -225,10 +231,15 @@ async fn a_copy_of_a_running_server_is_a_server() {
     again.terminate().await;
 }
 
-async fn enrol(server: &Program, operator: &str) -> Router {
-    let request = http::Request::post("/v1/operator/tokens").header("authorization", format!("Bearer {operator}"));
-    let made = server.client().send(request.body("{\"vouch\":true,\"ttl_s\":60}".to_owned()).unwrap()).await.json();
-    Router::enrol(server.client(), made["token"].as_str().unwrap()).await.unwrap()
+async fn enrol(here: &Path, server: &Program) -> Router {
+    Router::enrol(server.client(), &printed(here, "token", "enrolment token: ").await).await.unwrap()
+}
+
+/// What a command prints after these words.
+async fn printed(here: &Path, command: &str, words: &str) -> String {
+    let made = run(here, &[command]).await;
+    let line = String::from_utf8(made.stdout).unwrap();
+    line.strip_prefix(words).unwrap_or_else(|| panic!("{line:?}")).trim_end().to_owned()
 }
 
 /// What `check` says with these options.

@@ -39,7 +39,7 @@ pub const DEFAULT_STREAMS: usize = 12_000;
 pub const DEFAULT_REPORT_DAYS: u32 = 90;
 /// Who changed what.
 pub const DEFAULT_AUDIT_DAYS: u32 = 365;
-/// A log-in that nobody uses.
+/// Until somebody has to log in again.
 pub const DEFAULT_SESSION_DAYS: u32 = 30;
 
 /// What to serve, where, and within which limits.
@@ -147,7 +147,7 @@ pub struct Retention {
     pub reports: u32,
     /// The audit log.
     pub audit: u32,
-    /// Log-ins that nobody uses.
+    /// Log-ins.
     pub sessions: u32,
 }
 

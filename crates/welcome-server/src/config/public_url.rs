@@ -17,6 +17,12 @@ use std::str::FromStr;
 pub struct PublicUrl(String);
 
 impl PublicUrl {
+    /// Whether it begins with `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
     /// The host alone: a name, or an address without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -19,8 +19,13 @@ pub struct Program {
 
 impl Program {
     pub async fn start(here: &Path, options: &[&str], level: &str) -> Self {
+        Self::start_with(here, options, &[("RUST_LOG", level)]).await
+    }
+
+    /// With these variables in its environment.
+    pub async fn start_with(here: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = command(here, options)
-            .env("RUST_LOG", level)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(here.join("log")).unwrap())
             .spawn()
