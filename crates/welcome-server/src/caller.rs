@@ -37,9 +37,9 @@ impl Caller {
                 break;
             }
         }
-        let proto = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
-        let proto = proto.and_then(|line| line.split(',').next_back()).map(str::trim);
-        Self { addr, tls: tls || proto.is_some_and(|proto| proto.eq_ignore_ascii_case("https")) }
+        // Of several proxies the first has seen what people use.
+        let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()?.split(',').next());
+        Self { addr, tls: tls || proto.is_some_and(|proto| proto.trim().eq_ignore_ascii_case("https")) }
     }
 }
 
@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(of("127.0.0.1", &["10.9.9.9, 203.0.113.5, 192.0.2.7"], None).0, "192.0.2.7");
         assert_eq!(of("127.0.0.1", &["203.0.113.5", "192.0.2.7, 10.1.1.1"], None).0, "192.0.2.7");
         assert_eq!(of("127.0.0.1", &["192.0.2.7, unknown"], None).0, "127.0.0.1");
-        assert!(!of("127.0.0.1", &["192.0.2.7"], Some("https, http")).1);
+        assert!(of("127.0.0.1", &["192.0.2.7"], Some("https, http")).1);
+        assert!(!of("127.0.0.1", &["192.0.2.7"], Some("gopher")).1);
     }
 
     proptest! {

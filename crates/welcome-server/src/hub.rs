@@ -105,9 +105,11 @@ impl Hub {
         let portion = ends.len().div_ceil(PORTIONS as usize).max(1);
         let portions = ends.chunks(portion);
         let pause = over / u32::try_from(portions.len()).unwrap_or(PORTIONS).max(1);
-        for some in portions {
+        for (nth, some) in portions.enumerate() {
+            if nth > 0 {
+                tokio::time::sleep(pause).await;
+            }
             some.iter().for_each(CancellationToken::cancel);
-            tokio::time::sleep(pause).await;
         }
     }
 

@@ -69,14 +69,14 @@ async fn check_says_what_a_start_would_find_and_changes_nothing() {
     let ended = checked(here.path(), &[&listen[..], &tls[..], &["https://welcome.example"]].concat(), 1).await;
     assert!(ended.contains("bad     tls") && ended.contains("has ended"), "{ended}");
 
-    let server = Server::on(&here.path().join("data")).await;
-    let addr = server.addr.to_string();
+    let server = Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "data"], "info").await;
+    let addr = server.client().addr.to_string();
     let beside = checked(here.path(), &["--listen", &addr, "--data", "data"], 0).await;
     assert!(beside.contains("a server runs on it") && beside.contains("in use, as a server runs"), "{beside}");
     assert!(beside.contains("welcome.sqlite: up to date") && beside.contains("opens what is sealed"), "{beside}");
     let taken = checked(here.path(), &["--listen", &addr, "--data", "elsewhere"], 1).await;
     assert!(taken.contains("bad     listen") && taken.contains("in use"), "{taken}");
-    server.stop().await;
+    server.terminate().await;
 
     let key = std::fs::read_to_string(here.path().join("data/master.key")).unwrap();
     std::fs::write(here.path().join("data/master.key"), key.trim_end().chars().rev().collect::<String>()).unwrap();
