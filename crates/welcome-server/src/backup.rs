@@ -84,12 +84,17 @@ fn sqlite_of(config: &Config) -> Result<PathBuf> {
     Ok(config.data.join(DATABASE))
 }
 
-/// The file with the key that the database is of no use without.
-fn key_file(config: &Config) -> Option<PathBuf> {
-    match &config.master_key {
-        MasterKey::InData => Some(config.data.join(MASTER_KEY)),
-        MasterKey::File(path) => Some(path.clone()),
-        MasterKey::Given(_) => None,
+/// The key that the database is of no use without, if there is one.
+fn own_key(config: &Config) -> Result<Option<Vec<u8>>> {
+    let path = match &config.master_key {
+        MasterKey::Given(key) => return Ok(Some(key.reveal().as_bytes().to_vec())),
+        MasterKey::InData => config.data.join(MASTER_KEY),
+        MasterKey::File(path) => path.clone(),
+    };
+    match read_key(&path) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
     }
 }
 
@@ -133,8 +138,8 @@ async fn copy(config: &Config, database: &Path, file: &Path, keys: Keys, progres
         for (name, value) in [("taken", taken), ("version", version)] {
             sqlx::query(insert).bind(name).bind(value).execute(&mut copy).await?;
         }
-        if let (Keys::Included, Some(path)) = (keys, key_file(config)) {
-            let key = read_key(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        if keys == Keys::Included {
+            let key = own_key(config)?.context("there is no master key to copy: give --without-keys to do without")?;
             sqlx::query(insert).bind(MASTER_KEY).bind(key).execute(&mut copy).await?;
         }
         Ok::<_, anyhow::Error>(())
@@ -166,16 +171,17 @@ async fn put_back(
     }
     copy.close().await.context("failed to close the backup")?;
 
-    // The key first, and only where none is another: a database without its key is worse than none.
-    let key = held.iter().find(|(name, _)| name == MASTER_KEY).map(|(_, key)| key);
-    if let (Some(key), Some(path)) = (key, key_file(config)) {
-        let there = read_key(&path).ok();
-        if there.as_ref().is_some_and(|there| there != key) && overwrite == Overwrite::Refuse {
-            bail!("{} is there, with another key: give --force to replace it, for good", path.display());
-        }
-        if there.as_ref() != Some(key) {
-            crate::file::replace(&path, key).with_context(|| format!("failed to write {}", path.display()))?;
-        }
+    let key = held.iter().find(|(name, _)| name == MASTER_KEY).map(|(_, key)| key.trim_ascii());
+    let there = own_key(config)?;
+    let is_same = |key: &[u8]| there.as_ref().is_some_and(|there| there.trim_ascii() == key);
+    let new_key = key.filter(|key| !is_same(key));
+    if new_key.is_some() && there.is_some() && overwrite == Overwrite::Refuse {
+        bail!("there is another master key than the copy's: give --force to replace it, for good");
+    }
+    if new_key.is_some() && matches!(config.master_key, MasterKey::Given(_)) {
+        bail!(
+            "the environment gives another master key than the copy's: leave it out, and it is written to the data directory"
+        );
     }
     copy_file(file, fresh, size, progress).with_context(|| format!("failed to write {}", fresh.display()))?;
     let mut restored = open(fresh, false).await?;
@@ -183,6 +189,14 @@ async fn put_back(
     cleared.with_context(|| format!("failed to write {}", fresh.display()))?;
     restored.close().await.with_context(|| format!("failed to write {}", fresh.display()))?;
 
+    if let Some(key) = new_key {
+        let path = match &config.master_key {
+            MasterKey::File(path) => path.clone(),
+            MasterKey::InData | MasterKey::Given(_) => config.data.join(MASTER_KEY),
+        };
+        let text = [key, b"\n"].concat();
+        crate::file::replace(&path, &text).with_context(|| format!("failed to write {}", path.display()))?;
+    }
     // What the former database had not yet written into its file would be taken for the new one's.
     for ending in ["-wal", "-shm"] {
         let mut beside = database.as_os_str().to_owned();
@@ -236,6 +250,8 @@ async fn open(file: &Path, read_only: bool) -> Result<SqliteConnection> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+
+    use welcome_proto::Secret;
 
     use super::*;
     use crate::open::Opened;
@@ -317,7 +333,10 @@ mod tests {
         fs::remove_file(config.data.join(DATABASE)).unwrap();
         fs::write(key(&config), "of another").unwrap();
         let refused = restore(&config, &whole, Overwrite::Refuse, |_, _| {}).await.unwrap_err();
-        assert!(refused.to_string().contains("another key"), "{refused}");
+        assert!(refused.to_string().contains("another master key"), "{refused}");
+        let given = Config { master_key: MasterKey::Given(Secret::new("of another")), ..config.clone() };
+        let refused = restore(&given, &whole, Overwrite::Force, |_, _| {}).await.unwrap_err();
+        assert!(refused.to_string().contains("the environment gives another"), "{refused}");
         fs::write(key(&config), &own).unwrap();
         restore(&config, &bare, Overwrite::Refuse, |_, _| {}).await.unwrap();
         assert!(opens(&config).await);

@@ -11,9 +11,10 @@ use common::{Client, Router, SOON, Server, network};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixDatagram};
 use tokio::time::{Instant, timeout};
 use welcome_server::Config;
+use welcome_server::config::Limits;
 
 #[tokio::test]
 async fn a_file_configures_it_and_the_command_line_goes_first() {
@@ -200,6 +201,52 @@ async fn sighup_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_none() {
     until_logged(here.path(), "keeping the former certificate").await;
     assert_eq!(common::served_certificate(addr).await, second);
     server.terminate().await;
+}
+
+#[tokio::test]
+async fn systemd_is_told_when_it_serves_reloads_and_stops() {
+    let here = tempdir().unwrap();
+    let path = here.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let told = async || {
+        let mut bytes = [0; 200];
+        let length = timeout(SOON, socket.recv(&mut bytes)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&bytes[..length]).lines().next().unwrap_or_default().to_owned()
+    };
+    let variables = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("RUST_LOG", "info")];
+    let server = Program::start_with(here.path(), &["serve", "--listen", "127.0.0.1:0"], &variables).await;
+    assert_eq!(told().await, "READY=1");
+    server.signal("-HUP").await;
+    assert_eq!(told().await, "RELOADING=1");
+    assert_eq!(told().await, "READY=1");
+    server.signal("-TERM").await;
+    assert_eq!(told().await, "STOPPING=1");
+    server.terminate().await;
+}
+
+#[tokio::test]
+async fn streams_beyond_the_limit_are_told_to_come_later() {
+    let data = tempdir().unwrap();
+    let limits = Limits { streams: 2, ..Limits::default() };
+    let here = "127.0.0.1:0".parse().unwrap();
+    let server = Server::serve(Config { limits, ..Config::new(here, data.path().to_owned()) }).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut events = server.router(true).await.events(None).await;
+        events.titles().await;
+        open.push(events);
+    }
+    let third = server.router(true).await;
+    let refused = third.client.send(third.sign("GET", &third.path("events"), "")).await;
+    refused.problem(503, "about:blank");
+    open.pop();
+    let taken = async {
+        while third.client.open(third.sign("GET", &third.path("events"), "")).await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, taken).await.expect("there is room again");
+    server.stop().await;
 }
 
 #[tokio::test]
