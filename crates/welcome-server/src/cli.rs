@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Token(Token),
     /// Print a token for a program; the server may be running
     ApiToken(ApiToken),
+    /// Add an organisation and print its id; the server may be running
+    Organisation(Organisation),
     /// Copy the database and the keys into a file (SQLite); the server may be running
     Backup(Backup),
     /// Put a copy in the place of the database and the keys (SQLite); the server must not be running
@@ -91,6 +93,14 @@ pub(crate) struct ApiToken {
     /// What its bearer may do: read:areas, read:keys, read:fleet, write:routers, write:offers, share; all without it
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Organisation {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// What it is called
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]

@@ -38,6 +38,6 @@ pub use config::Config;
 pub use config::public_url::PublicUrl;
 pub use examine::{Finding, Level, examine};
 pub use ids::OrgId;
-pub use open::{add_api_token, add_enrolment_token};
+pub use open::{add_api_token, add_enrolment_token, add_organisation};
 pub use rights::{Role, Scope, Scopes};
 pub use tls::TlsFiles;

@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use welcome_server::config::LoadError;
 use welcome_server::{Config, Keys, Level, Overwrite, Reload, Scopes};
 
-use crate::cli::{ApiToken, Cli, Command, Token};
+use crate::cli::{ApiToken, Cli, Command, Organisation, Token};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -48,6 +48,7 @@ fn run(cli: Cli) -> Result<()> {
     let config = match &cli.command {
         Command::Serve(serve) | Command::Check(serve) => serve.load(),
         Command::Token(Token { at, .. }) | Command::ApiToken(ApiToken { at, .. }) => at.load(),
+        Command::Organisation(Organisation { at, .. }) => at.load(),
         Command::Backup(backup) => backup.at.load(),
         Command::Restore(restore) => restore.at.load(),
     }?;
@@ -59,6 +60,10 @@ fn run(cli: Cli) -> Result<()> {
             Command::Token(Token { org, no_vouch, ttl, .. }) => {
                 let token = welcome_server::add_enrolment_token(&config, org.as_deref(), !no_vouch, ttl).await?;
                 say(&format!("enrolment token: {}", token.reveal()))
+            }
+            Command::Organisation(Organisation { name, .. }) => {
+                let org = welcome_server::add_organisation(&config, &name).await?;
+                say(&format!("organisation: {org}"))
             }
             Command::ApiToken(ApiToken { org, name, scopes, .. }) => {
                 let scopes = if scopes.is_empty() { Scopes::all() } else { Scopes(scopes.into_iter().collect()) };

@@ -133,6 +133,19 @@ pub async fn add_api_token(config: &Config, org: Option<&str>, name: &str, scope
     Ok(token)
 }
 
+/// Adds an organisation with a key of its own; the server may be running.
+///
+/// # Errors
+/// If there is no such server, or it cannot be written.
+pub async fn add_organisation(config: &Config, name: &str) -> Result<OrgId> {
+    let opened = Opened::open_existing(config).await?;
+    let id = OrgId::random();
+    let key = Key::make(&opened.seal, &org_place(&id));
+    opened.store.add_org(&id, name, &key, by(unix_now())).await.context("failed to keep the organisation")?;
+    opened.store.close().await;
+    Ok(id)
+}
+
 fn by(now: u64) -> By<'static> {
     By { who: "command line", at: now }
 }

@@ -5,6 +5,7 @@
 
 mod api_tokens;
 mod audit;
+mod challenges;
 mod content;
 mod db;
 mod enrolment;
@@ -17,14 +18,17 @@ mod networks;
 mod offers;
 mod orgs;
 mod people;
+mod plain;
 mod registrations;
 mod reports;
 mod retention;
 mod routers;
 mod sessions;
+mod standing;
 
 pub(crate) use self::api_tokens::ApiToken;
 pub(crate) use self::audit::AuditEntry;
+pub(crate) use self::challenges::{ChallengeRow, ChallengeStart, Finding, NewChallenge, Witness};
 pub(crate) use self::db::{DATABASE, Store};
 pub(crate) use self::enrolment::{Enrolled, NewToken};
 pub(crate) use self::invitations::{Invitation, Taken};
@@ -39,6 +43,7 @@ pub(crate) use self::reports::Total;
 pub(crate) use self::retention::OLD;
 pub(crate) use self::routers::{RouterFilter, RouterRow};
 pub(crate) use self::sessions::Session;
+pub(crate) use self::standing::{BssRow, NetworkFilter, NetworkRow};
 
 use std::fmt;
 use std::str::FromStr;

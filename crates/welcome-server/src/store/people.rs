@@ -54,6 +54,15 @@ impl Store {
         row.map(|(id, password)| Ok((read_id(&id, "person")?, password))).transpose()
     }
 
+    /// Makes somebody an administrator of the server.
+    pub(crate) async fn make_admin(&self, person: &PersonId, by: By<'_>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE people SET admin = 1 WHERE id = $1").bind(person.as_str()).execute(&mut *tx).await?;
+        note(&mut tx, None, by, "server.admin", person.as_str(), "").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Gives somebody another password; all their sessions but this one end.
     pub(crate) async fn set_password(
         &self,
