@@ -10,8 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use welcome_proto::Color;
+use welcome_proto::color::{on, readable};
 
-use super::color::{on, readable};
+
 
 /// The style of a page: what all have in common, and the colours of its offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +110,7 @@ button.quiet:hover{color:var(--ink)}\
 
 #[cfg(test)]
 mod tests {
-    use super::super::color::{ENOUGH, contrast};
+    use welcome_proto::color::{ENOUGH, contrast};
     use super::*;
 
     /// The value of a variable in the light and in the dark scheme.
