@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use welcome_core::{ServerLink, View};
 use welcome_proto::lan;
 use welcome_proto::offer::Sender;
-use welcome_server::{Config, Ready, TlsFiles, serve};
+use welcome_server::{Config, Ready, Scopes, TlsFiles, add_api_token, add_enrolment_token, serve};
 
 use crate::kit::{ANN, Agent, BOB, GUEST, Kit, eventually};
 
@@ -189,10 +189,10 @@ struct Server {
 }
 
 impl Server {
-    /// On the same data only the first start has tokens; so they are handed on.
+    /// On the same data a router has spent its token; so tokens are handed on.
     async fn start(data: &Path, listen: Option<SocketAddr>, tokens: Option<(String, String)>) -> Self {
         let listen = listen.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap());
-        Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: None }, tokens).await
+        Self::serve(Config::new(listen, data.to_owned()), tokens).await
     }
 
     /// With a certificate of its own for `localhost`, in `cert.pem`.
@@ -202,18 +202,24 @@ impl Server {
         std::fs::write(&tls.cert, made.cert.pem()).unwrap();
         std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        Self::serve(Config { listen, data: dir.join("data"), tls: Some(tls), public_url: None }, None).await
+        Self::serve(Config { tls: Some(tls), ..Config::new(listen, dir.join("data")) }, None).await
     }
 
     async fn serve(config: Config, tokens: Option<(String, String)>) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let ready = serve(config, async {
+        let ready = serve(config.clone(), async {
             let _asked_or_dropped = stopped.await.is_ok();
         });
         let ready = ready.await.unwrap();
-        let first = ready.first.as_ref();
-        let first = first.map(|f| (f.enrolment.reveal().to_owned(), f.operator.reveal().to_owned()));
-        Self { addr: ready.addr, tokens: tokens.or(first).unwrap(), stop, ready }
+        let tokens = match tokens {
+            Some(tokens) => tokens,
+            None => {
+                let enrolment = add_enrolment_token(&config, None, true, Duration::from_secs(3600)).await.unwrap();
+                let operator = add_api_token(&config, None, "operator", Scopes::all()).await.unwrap();
+                (enrolment.reveal().to_owned(), operator.reveal().to_owned())
+            }
+        };
+        Self { addr: ready.addr, tokens, stop, ready }
     }
 
     async fn stop(self) {
@@ -243,8 +249,8 @@ impl Server {
 
     async fn put_offer(&self, id: &str, title: &str) {
         let router = self.router().await;
-        let offer = json!({"id": id, "content": {"title": title}});
-        let path = format!("/v1/operator/routers/{router}/offers/{id}");
+        let offer = json!({"offer": {"id": id, "content": {"title": title}}, "for": {"routers": [router]}});
+        let path = format!("/v1/operator/offers/{id}");
         let (status, body) = self.send(Method::PUT, &path, Some(offer)).await;
         assert!(status.is_success(), "{status}: {body}");
     }

@@ -247,13 +247,13 @@ impl Server {
         std::fs::write(&tls.cert, made.cert.pem()).unwrap();
         std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let config = Config { listen, data: dir.path().join("data"), tls: Some(tls), public_url: None };
+        let config = Config { tls: Some(tls), ..Config::new(listen, dir.path().join("data")) };
         let (stop, stopped) = oneshot::channel::<()>();
-        let ready = serve(config, async {
+        let ready = serve(config.clone(), async {
             let _asked_or_dropped = stopped.await.is_ok();
         });
         let ready = ready.await.unwrap();
-        let token = ready.first.as_ref().unwrap().enrolment.reveal().to_owned();
+        let token = add_enrolment_token(&config, None, true, Duration::from_secs(3600)).await.unwrap().reveal().to_owned();
         Self { dir, port: ready.addr.port(), token, _stop: stop, _ready: ready }
     }
 

@@ -114,7 +114,9 @@ impl Cluster {
         self.run(pg_ctl).map(drop)
     }
 
-    fn url(&self, database: &str) -> String {
+    /// The URL of one of its databases; `postgres` is always there.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@localhost/{database}?host={}", self.dir.path().display())
     }
 

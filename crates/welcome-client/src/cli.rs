@@ -90,6 +90,9 @@ pub struct Common {
     /// Trusts the certificate authorities in this PEM file, too
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// Shows the directory the API token in this file: without one it gives no keys
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// Asks the directory only for what is around here
     #[arg(long, global = true, value_name = "LAT,LON", allow_hyphen_values = true)]
     pub place: Option<Place>,

@@ -5,7 +5,7 @@
 
 use crate::kept::{Kept, MAX_ENTRIES};
 use anyhow::{Context as _, anyhow, bail};
-use reqwest::header::{ACCEPT, ETAG, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -49,11 +49,12 @@ pub fn parse_server(text: &str) -> Result<Url, String> {
     }
 }
 
-/// An HTTP client for the directory, which trusts the system's authorities and those in `ca_file` (PEM).
+/// An HTTP client for the directory, which trusts the system's authorities and those in `ca_file` (PEM), and shows the API
+/// token in `token_file`.
 ///
 /// # Errors
-/// When the file cannot be read or holds no certificate.
-pub fn client(server: &Url, ca_file: Option<&Path>) -> anyhow::Result<Client> {
+/// When a file cannot be read, or holds no certificate or no token.
+pub fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
     use_ring();
     let mut builder = Client::builder()
         .user_agent(concat!("welcome/", env!("CARGO_PKG_VERSION")))
@@ -68,6 +69,13 @@ pub fn client(server: &Url, ca_file: Option<&Path>) -> anyhow::Result<Client> {
             bail!("failed to find a certificate in {}", path.display());
         }
         builder = builder.tls_certs_merge(certificates);
+    }
+    if let Some(path) = token_file {
+        let what = || format!("failed to read the API token in {}", path.display());
+        let token = std::fs::read_to_string(path).with_context(what)?;
+        let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).with_context(what)?;
+        header.set_sensitive(true);
+        builder = builder.default_headers([(AUTHORIZATION, header)].into_iter().collect());
     }
     builder.build().context("failed to set up TLS")
 }

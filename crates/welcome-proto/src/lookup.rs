@@ -41,6 +41,9 @@ pub struct ListEntry {
     pub key: Option<Secret>,
     /// The place it belongs to; entries with the same area are heard together.
     pub area: AreaId,
+    /// How many of that area's BSSIDs a client has to hear before it joins one of them (the seed's predetermined number).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub needed: u32,
     /// Why the server believes that the network is its sharer's.
     pub assurance: Assurance,
 }
@@ -49,8 +52,17 @@ pub struct ListEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Assurance {
-    /// The router's own word. Such a network is listed without its key.
-    SelfAttested,
-    /// The operator who enrolled the router vouches for it.
+    /// The server's administrator vouches for the router that announces it.
     Vouched,
+    /// A witness has heard the server's challenge from this BSSID.
+    Witnessed,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+fn is_one(needed: &u32) -> bool {
+    *needed == 1
 }

@@ -18,10 +18,12 @@ use tokio_util::sync::CancellationToken;
 use welcome_proto::Secret;
 
 use crate::hub::Hub;
-use crate::key::OperatorKey;
-use crate::store::{DATABASE, Store};
+use crate::key::Keys;
+use crate::open::Opened;
+use crate::presence::{self, Presence};
+use crate::store::Store;
 use crate::tls::{self, TlsFiles};
-use crate::{http, listen, token};
+use crate::{fanout, http, listen, token};
 
 /// What to serve, where.
 #[derive(Debug, Clone)]
@@ -34,6 +36,20 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Where people reach it, if that is not what they have asked for: a proxy may change that.
     pub public_url: Option<PublicUrl>,
+    /// A PostgreSQL database (`postgres://…`); without one it is SQLite, in the data directory.
+    pub database: Option<Secret>,
+    /// Where the master key lies, if not in the data directory.
+    pub master_key: Option<PathBuf>,
+    /// Whether anybody may look up what is shared (without keys); else it takes an API token.
+    pub open_directory: bool,
+}
+
+impl Config {
+    /// A server on this address and directory, as simple as it can be.
+    #[must_use]
+    pub fn new(listen: SocketAddr, data: PathBuf) -> Self {
+        Self { listen, data, tls: None, public_url: None, database: None, master_key: None, open_directory: true }
+    }
 }
 
 /// The address of the server as people reach it, without a path.
@@ -63,6 +79,14 @@ impl FromStr for PublicUrl {
     }
 }
 
+impl PublicUrl {
+    /// Whether it begins with `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+}
+
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -76,24 +100,21 @@ pub struct Ready {
     pub addr: SocketAddr,
     /// Whether it speaks TLS.
     pub tls: bool,
-    /// Only on the very first start: what lets the first router and the operator in. Only hashes of them are kept.
-    pub first: Option<FirstTokens>,
+    /// The link that sets the server up, as long as nobody has: `/set-up/…`, once, within [`SET_UP_TTL`].
+    pub set_up: Option<Secret>,
     run: JoinHandle<Result<()>>,
 }
 
-/// The tokens of the first start.
-#[derive(Debug, Clone)]
-pub struct FirstTokens {
-    /// Enrols one router, for which the operator vouches, within [`FIRST_TOKEN_TTL`].
-    pub enrolment: Secret,
-    /// Lets the operator in, for good.
-    pub operator: Secret,
-}
-
-/// How long the enrolment token of the first start is good.
-pub const FIRST_TOKEN_TTL: Duration = Duration::from_secs(86_400);
+/// How long the link of a start is good.
+pub const SET_UP_TTL: Duration = Duration::from_secs(86_400);
 
 impl Ready {
+    /// Where to set the server up, as long as nobody has.
+    #[must_use]
+    pub fn set_up_url(&self) -> Option<String> {
+        self.set_up.as_ref().map(|link| format!("{}/set-up/{}", self.url(), link.reveal()))
+    }
+
     /// The address to open, e.g. `http://127.0.0.1:8480`.
     #[must_use]
     pub fn url(&self) -> String {
@@ -120,8 +141,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         format!("failed to make the data directory {}: choose another with --data", config.data.display())
     })?;
     let lock = lock(&config.data)?;
-    let (key, is_new_key) = OperatorKey::load_or_make(&config.data)?;
-    let store = Store::open(&config.data).await?;
+    let Opened { store, seal } = Opened::open(&config).await?;
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("failed to listen on {}: is it taken or not ours? choose another with --listen", config.listen)
     })?;
@@ -129,23 +149,28 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     if tls.is_none() && !addr.ip().is_loopback() {
         tracing::warn!(%addr, "serving plain HTTP beyond this machine: give --tls-cert, or put a proxy with TLS before it");
     }
-    let first = first_tokens(&store).await?;
-    if is_new_key && !store.routers(None, 1).await.context("failed to read the routers")?.is_empty() {
-        tracing::warn!(
-            "made a new operator's key: the routers enrolled so far show nothing of ours until they enrol again"
-        );
-    }
+    let set_up = set_up_link(&store).await?;
 
     let stop = CancellationToken::new();
     let speaks_tls = tls.is_some();
     let state = Arc::new(http::App {
         store: store.clone(),
         hub: Hub::new(stop.clone()),
-        key,
+        presence: Presence::default(),
+        keys: Keys::new(store.clone(), seal.clone()),
+        seal,
         tls: speaks_tls,
         public_url: config.public_url,
+        open_directory: config.open_directory,
     });
-    let mut server = tokio::spawn(listen::run(listener, tls, http::routes(state), stop.clone()));
+    let mut server = tokio::spawn(listen::run(listener, tls, http::routes(Arc::clone(&state)), stop.clone()));
+    let beside = tokio::spawn(async move {
+        tokio::join!(presence::run(&state), async {
+            if let Some(url) = &config.database {
+                fanout::run(Arc::clone(&state), url.reveal()).await;
+            }
+        });
+    });
     let run = tokio::spawn(async move {
         let ended = tokio::select! {
             ended = &mut server => ended,
@@ -155,42 +180,14 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
                 server.await
             }
         };
+        beside.abort();
         if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
             tracing::warn!("the database was busy at the end; what was acknowledged is on the disk");
         }
         drop(lock);
         ended.context("the listener's task ended unasked")
     });
-    Ok(Ready { addr, tls: speaks_tls, first, run })
-}
-
-/// Makes one more enrolment token for the server of this data directory, which may be running.
-///
-/// # Errors
-/// If there is no such directory, or it cannot be written.
-pub async fn add_enrolment_token(data: &Path, vouch: bool, ttl: Duration) -> Result<Secret> {
-    let store = open_existing(data).await?;
-    let token = token::new_token();
-    let now = unix_now();
-    store
-        .add_enrolment_token(token::hash(token.reveal()), vouch, now + ttl.as_secs(), now)
-        .await
-        .context("failed to keep the token")?;
-    store.close().await;
-    Ok(token)
-}
-
-/// Makes another operator token for the server of this data directory, which may be running; the former one is good for
-/// nothing from here on.
-///
-/// # Errors
-/// If there is no such directory, or it cannot be written.
-pub async fn replace_operator_token(data: &Path) -> Result<Secret> {
-    let store = open_existing(data).await?;
-    let token = token::new_token();
-    store.replace_operator_token(token::hash(token.reveal())).await.context("failed to keep the token")?;
-    store.close().await;
-    Ok(token)
+    Ok(Ready { addr, tls: speaks_tls, set_up, run })
 }
 
 /// Seconds of Unix time.
@@ -216,22 +213,8 @@ fn lock(data: &Path) -> Result<File> {
     }
 }
 
-async fn open_existing(data: &Path) -> Result<Store> {
-    if !data.join(DATABASE).exists() {
-        bail!(
-            "no server's data in {}: give the --data of the server, or start `welcome-server serve` first",
-            data.display()
-        );
-    }
-    Store::open(data).await
-}
-
-async fn first_tokens(store: &Store) -> Result<Option<FirstTokens>> {
-    let tokens = FirstTokens { enrolment: token::new_token(), operator: token::new_token() };
-    let (operator, enrolment) = (token::hash(tokens.operator.reveal()), token::hash(tokens.enrolment.reveal()));
-    let first = store
-        .first_start(operator, enrolment, unix_now() + FIRST_TOKEN_TTL.as_secs())
-        .await
-        .context("failed to keep the first tokens")?;
-    Ok(first.then_some(tokens))
+async fn set_up_link(store: &Store) -> Result<Option<Secret>> {
+    let link = token::new_token();
+    let made = store.add_set_up_link(token::hash(link.reveal()), unix_now() + SET_UP_TTL.as_secs()).await;
+    Ok(made.context("failed to keep the set-up link")?.then_some(link))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use welcome_server::PublicUrl;
+use welcome_server::{PublicUrl, Scope};
 
 /// Directory of shared Wi-Fi networks, and the push to their routers
 #[derive(Debug, Parser)]
@@ -19,11 +19,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve until SIGTERM or SIGINT
     ///
-    /// The first start prints an enrolment token (for one router, good for a day) and the operator token. Both are
-    /// shown once.
+    /// As long as nobody has set the server up, each start prints a link for that, good once and for a day.
     Serve(Serve),
-    /// Print another token; the server may be running
+    /// Print a token that enrols one router; the server may be running
     Token(Token),
+    /// Print a token for a program; the server may be running
+    ApiToken(ApiToken),
 }
 
 #[derive(Debug, Args)]
@@ -50,15 +51,31 @@ pub(crate) struct Token {
     /// The server's data directory
     #[arg(long, value_name = "DIR", default_value = DATA)]
     pub(crate) data: PathBuf,
-    /// Replace the operator token instead of making one for a router
-    #[arg(long, conflicts_with_all = ["no_vouch", "ttl"])]
-    pub(crate) operator: bool,
-    /// List what the router announces as self-attested: without its key
+    /// Whose router it will be: name or id of an organisation, if there are several
+    #[arg(long, value_name = "ORG")]
+    pub(crate) org: Option<String>,
+    /// Do not vouch for the router: its networks are listed once they are verified
     #[arg(long)]
     pub(crate) no_vouch: bool,
     /// How long it is good: a number with s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub(crate) ttl: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiToken {
+    /// The server's data directory
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub(crate) data: PathBuf,
+    /// Whose token it is: name or id of an organisation, if there are several
+    #[arg(long, value_name = "ORG")]
+    pub(crate) org: Option<String>,
+    /// What it is called in lists and in the audit log
+    #[arg(long, default_value = "command line")]
+    pub(crate) name: String,
+    /// What its bearer may do: read:areas, read:keys, read:fleet, write:routers, write:offers, share; all without it
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<Scope>,
 }
 
 const DATA: &str = "welcome-data";

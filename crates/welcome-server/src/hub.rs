@@ -1,4 +1,5 @@
-//! Who is connected: wakes the event streams of a router when its offers change, and hands them what is said live.
+//! Who is connected to this process: wakes the event streams of a router when something for it changes, and hands them
+//! what is said live.
 //!
 //! Of offers only that something changed travels through here. A stream reads the set from the store when its reader is
 //! ready for more, so a slow reader gets the latest set and nothing piles up for it. Of what is said live each stream
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use welcome_proto::RouterId;
+
+use crate::ids::OrgId;
 
 /// How many streams one router may have: the live one, and one that the router has lost and TCP has not yet noticed.
 pub(crate) const MAX_STREAMS: usize = 2;
@@ -38,7 +41,7 @@ pub(crate) struct Subscription {
 /// Why a stream was woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// The router's offers have changed.
+    /// Something for the router has changed.
     Changed,
     /// This was said live.
     Said(Arc<str>),
@@ -53,12 +56,12 @@ impl Hub {
     }
 
     /// Opens a stream of this router. If it has [`MAX_STREAMS`] already, its oldest one ends.
-    pub(crate) fn subscribe(&self, router: &RouterId) -> Subscription {
+    pub(crate) fn subscribe(&self, org: &OrgId, router: &RouterId) -> Subscription {
         let end = self.stop.child_token();
         let mut all = lock(&self.routers);
         all.opened += 1;
         let serial = all.opened;
-        let connected = all.connected.entry(router.clone()).or_default();
+        let connected = all.connected.entry(router.clone()).or_insert_with(|| Connected::of(org.clone()));
         let (say, said) = mpsc::channel(SAID);
         connected.streams.push_back(Stream { serial, end: end.clone(), say });
         if connected.streams.len() > MAX_STREAMS
@@ -70,11 +73,26 @@ impl Hub {
         Subscription { changed, said, end, serial, router: router.clone(), routers: Arc::clone(&self.routers) }
     }
 
-    /// Says that this router's offers have changed. Call it after the change is committed.
+    /// Says that something for this router has changed. Call it after the change is committed.
     pub(crate) fn changed(&self, router: &RouterId) {
         if let Some(connected) = lock(&self.routers).connected.get(router) {
             connected.changed.send_replace(());
         }
+    }
+
+    /// Says that offers of an organisation have changed.
+    pub(crate) fn changed_for(&self, org: &OrgId) {
+        lock(&self.routers).connected.values().filter(|c| c.org == *org).for_each(|c| c.changed.send_replace(()));
+    }
+
+    /// Says that anything may have changed.
+    pub(crate) fn changed_for_all(&self) {
+        lock(&self.routers).connected.values().for_each(|c| c.changed.send_replace(()));
+    }
+
+    /// The routers that have a stream here.
+    pub(crate) fn connected(&self) -> Vec<RouterId> {
+        lock(&self.routers).connected.keys().cloned().collect()
     }
 
     /// Hands this to every stream of a router; to how many. Whoever has not taken the last [`SAID`] misses it.
@@ -135,11 +153,18 @@ struct Routers {
     opened: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Connected {
+    org: OrgId,
     changed: watch::Sender<()>,
     /// Oldest first.
     streams: VecDeque<Stream>,
+}
+
+impl Connected {
+    fn of(org: OrgId) -> Self {
+        Self { org, changed: watch::Sender::default(), streams: VecDeque::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -158,8 +183,35 @@ fn lock(routers: &Mutex<Routers>) -> MutexGuard<'_, Routers> {
 mod tests {
     use super::*;
 
-    fn hub() -> (Hub, RouterId) {
-        (Hub::new(CancellationToken::new()), "r-1".parse().unwrap())
+    struct One(Hub, OrgId);
+
+    impl One {
+        fn subscribe(&self, router: &RouterId) -> Subscription {
+            self.0.subscribe(&self.1, router)
+        }
+    }
+
+    impl std::ops::Deref for One {
+        type Target = Hub;
+
+        fn deref(&self) -> &Hub {
+            &self.0
+        }
+    }
+
+    fn hub() -> (One, RouterId) {
+        (One(Hub::new(CancellationToken::new()), "o-1".parse().unwrap()), "r-1".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_change_of_an_organisation_wakes_its_routers_alone() {
+        let (hub, router) = hub();
+        let (mut own, mut other) =
+            (hub.subscribe(&router), hub.0.subscribe(&"o-2".parse().unwrap(), &"r-2".parse().unwrap()));
+        hub.changed_for(&hub.1);
+        assert_eq!(own.woken().await, Woken::Changed);
+        let other = tokio::time::timeout(std::time::Duration::from_millis(20), other.woken()).await;
+        assert!(other.is_err());
     }
 
     #[tokio::test]
@@ -198,7 +250,7 @@ mod tests {
         assert_eq!(slow.woken().await, Woken::Changed);
     }
 
-    async fn other_took(hub: &Hub, router: &RouterId, what: &Arc<str>, other: &mut Subscription) -> usize {
+    async fn other_took(hub: &One, router: &RouterId, what: &Arc<str>, other: &mut Subscription) -> usize {
         let streams = hub.say(router, what);
         assert_eq!(other.woken().await, Woken::Said(Arc::clone(what)));
         streams

@@ -4,15 +4,16 @@
 
 mod cli;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use welcome_server::{Config, TlsFiles};
+use welcome_server::{Config, Scopes, TlsFiles};
 
-use crate::cli::{Cli, Command, Serve, Token};
+use crate::cli::{ApiToken, Cli, Command, Serve, Token};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// A command that serves nothing listens nowhere.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// `EX_USAGE` of sysexits.h.
 const EXIT_USAGE: u8 = 64;
 
@@ -45,13 +49,16 @@ fn run(cli: Cli) -> Result<()> {
     runtime.block_on(async {
         match cli.command {
             Command::Serve(options) => serve(options).await,
-            Command::Token(Token { data, operator: true, .. }) => {
-                let token = welcome_server::replace_operator_token(&data).await?;
-                say(&format!("operator token: {}", token.reveal()))
-            }
-            Command::Token(Token { data, no_vouch, ttl, .. }) => {
-                let token = welcome_server::add_enrolment_token(&data, !no_vouch, ttl).await?;
+            Command::Token(Token { data, org, no_vouch, ttl }) => {
+                let config = Config::new(NOWHERE, data);
+                let token = welcome_server::add_enrolment_token(&config, org.as_deref(), !no_vouch, ttl).await?;
                 say(&format!("enrolment token: {}", token.reveal()))
+            }
+            Command::ApiToken(ApiToken { data, org, name, scopes }) => {
+                let config = Config::new(NOWHERE, data);
+                let scopes = if scopes.is_empty() { Scopes::all() } else { Scopes(scopes.into_iter().collect()) };
+                let token = welcome_server::add_api_token(&config, org.as_deref(), &name, scopes).await?;
+                say(&format!("API token: {}", token.reveal()))
             }
         }
     })
@@ -68,11 +75,10 @@ async fn serve(Serve { listen, data, tls_cert, tls_key, public_url }: Serve) -> 
         }
     };
     let tls = tls_cert.zip(tls_key).map(|(cert, key)| TlsFiles { cert, key });
-    let ready = welcome_server::serve(Config { listen, data, tls, public_url }, shutdown).await?;
+    let ready = welcome_server::serve(Config { tls, public_url, ..Config::new(listen, data) }, shutdown).await?;
     say(&format!("listening on {}", ready.url()))?;
-    if let Some(first) = &ready.first {
-        say(&format!("enrolment token: {}", first.enrolment.reveal()))?;
-        say(&format!("operator token: {}", first.operator.reveal()))?;
+    if let Some(url) = ready.set_up_url() {
+        say(&format!("set up at {url}"))?;
     }
     ready.finished().await
 }

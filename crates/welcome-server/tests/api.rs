@@ -7,8 +7,10 @@ use common::{Router, Server, network, unix_now};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use welcome_server::Scope;
 
 const BSSID: &str = "02:00:00:00:01:00";
+const OTHER: &str = "02:00:00:00:02:00";
 
 #[tokio::test]
 async fn a_router_enrols_announces_is_found_gets_offers_and_reports() {
@@ -22,8 +24,7 @@ async fn a_router_enrols_announces_is_found_gets_offers_and_reports() {
 
     let found = server.client().bssids(&[BSSID, "02:00:00:00:0f:00"]).await.json();
     let entry = json!({
-        "bssid": BSSID, "ssid": "Café", "security": "psk", "key": "correct horse",
-        "area": router.id.to_string(), "assurance": "vouched",
+        "bssid": BSSID, "ssid": "Café", "security": "psk", "area": found["entries"][0]["area"], "assurance": "vouched",
     });
     assert_eq!(found, json!({ "entries": [entry] }));
     for target in ["/v1/lookup/place?lat=48.14&lon=11.575", "/v1/lookup/list", "/v1/lookup/list?cell=851f8d47fffffff"] {
@@ -65,7 +66,7 @@ async fn a_router_enrols_announces_is_found_gets_offers_and_reports() {
     let row = &routers["routers"][0];
     assert_eq!(row["router"], router.id.to_string());
     assert_eq!((&row["vouched"], &row["generation"], &row["networks"]), (&json!(true), &json!(1), &json!(1)));
-    assert_eq!((&row["offers"], &row["streams"], &row["version"]), (&json!(1), &json!(1), &json!("0.1.0")));
+    assert_eq!((&row["offers_revision"], &row["streams"], &row["version"]), (&json!(1), &json!(1), &json!("0.1.0")));
     server.stop().await;
 }
 
@@ -89,7 +90,7 @@ async fn a_token_enrols_one_key_and_answers_it_again() {
 async fn a_token_ends() {
     let data = tempdir().unwrap();
     let server = Server::on(data.path()).await;
-    let body = json!({"vouch": true, "ttl_s": 1});
+    let body = json!({"ttl_s": 1});
     let made = server.operate(Method::POST, "/v1/operator/tokens", Some(body)).await.json();
     assert!(made["expires"].as_u64().unwrap() <= unix_now() + 1);
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
@@ -312,17 +313,23 @@ async fn a_network_that_asks_to_be_left_out_is_neither_stored_nor_listed() {
 }
 
 #[tokio::test]
-async fn a_self_attested_network_is_listed_without_its_key() {
+async fn a_network_is_listed_once_it_is_proved_and_its_key_is_for_who_may_have_it() {
     let data = tempdir().unwrap();
     let server = Server::on(data.path()).await;
-    let (vouched, own_word) = (server.router(true).await, server.router(false).await);
-    vouched.announce(1, json!([network("a", "Cafe", BSSID)])).await;
+    let own_word = server.router(false).await;
     own_word.announce(1, json!([network("a", "Cafe", BSSID)])).await;
+    assert_eq!(server.client().bssids(&[BSSID]).await.json(), json!({"entries": []}), "a router's own word");
 
-    let mut entries = server.client().bssids(&[BSSID]).await.json()["entries"].as_array().unwrap().clone();
-    entries.sort_by_key(|e| e["assurance"].to_string());
-    let kept: Vec<_> = entries.iter().map(|e| (e["assurance"].as_str().unwrap(), e.get("key").is_some())).collect();
-    assert_eq!(kept, [("self-attested", false), ("vouched", true)]);
+    let vouched = server.router(true).await;
+    vouched.announce(1, json!([network("a", "Cafe", OTHER)])).await;
+    let entries = server.client().bssids(&[BSSID, OTHER]).await.json()["entries"].clone();
+    assert_eq!((entries.as_array().unwrap().len(), &entries[0]["assurance"]), (1, &json!("vouched")));
+    assert!(entries[0].get("key").is_none(), "{entries}");
+    let entries = server.operate(Method::POST, "/v1/lookup/bssids", Some(json!({"bssids": [OTHER]}))).await.json();
+    assert_eq!(entries["entries"][0]["key"], "correct horse", "the organisation's own application");
+    let areas = server.application(&[Scope::ReadAreas]).await;
+    let entries = server.ask(&areas, Method::POST, "/v1/lookup/bssids", Some(json!({"bssids": [OTHER]}))).await.json();
+    assert!(entries["entries"][0].get("key").is_none(), "{entries}");
     server.stop().await;
 }
 
@@ -342,7 +349,7 @@ async fn the_list_comes_in_pages_that_lose_and_repeat_nothing() {
     };
     let mut routers = Vec::new();
     for r in 0..3 {
-        let router = server.router(r == 0).await;
+        let router = server.router(true).await;
         assert_eq!(router.announce(1, networks(r)).await.status, StatusCode::NO_CONTENT);
         routers.push(router);
     }
@@ -482,7 +489,8 @@ async fn an_offer_that_breaks_a_limit_is_refused() {
     let data = tempdir().unwrap();
     let server = Server::on(data.path()).await;
     let router = server.router(true).await;
-    let target = |id: &str| format!("/v1/operator/routers/{}/offers/{id}", router.id);
+    let target = |id: &str| format!("/v1/operator/offers/{id}");
+    let whole = |offer: Value| json!({"offer": offer});
     let bad = "urn:welcome:problem:bad-request";
     for body in [
         json!({"id": "b", "content": {"title": "t"}}),
@@ -491,16 +499,15 @@ async fn an_offer_that_breaks_a_limit_is_refused() {
         json!({"id": "a", "priority": 101, "content": {"title": "t"}}),
         json!([]),
     ] {
-        server.operate(Method::PUT, &target("a"), Some(body)).await.problem(400, bad);
+        server.operate(Method::PUT, &target("a"), Some(whole(body))).await.problem(400, bad);
     }
     for sender in ["device", "nobody", ""] {
         let target = format!("{}?sender={sender}", target("a"));
         let body = json!({"id": "a", "content": {"title": "t"}});
-        server.operate(Method::PUT, &target, Some(body)).await.problem(400, bad);
+        server.operate(Method::PUT, &target, Some(whole(body))).await.problem(400, bad);
     }
-    let unknown = server
-        .operate(Method::PUT, "/v1/operator/routers/r-0/offers/a", Some(json!({"id": "a", "content": {"title": "t"}})))
-        .await;
+    let unknown = "r-0".parse().unwrap();
+    let unknown = server.offer(&unknown, "server", json!({"id": "a", "content": {"title": "t"}})).await;
     unknown.problem(404, "about:blank");
     server.operate(Method::DELETE, &target("a"), None).await.problem(404, "about:blank");
 
@@ -513,12 +520,12 @@ async fn an_offer_that_breaks_a_limit_is_refused() {
     let mut statuses = Vec::new();
     for n in 0..11 {
         let id = format!("o{n}");
-        statuses.push(server.operate(Method::PUT, &target(&id), Some(long(&id))).await.status);
+        statuses.push(server.operate(Method::PUT, &target(&id), Some(whole(long(&id)))).await.status);
     }
     assert_eq!(statuses[0], StatusCode::NO_CONTENT);
     assert_eq!(statuses[10], StatusCode::CONFLICT, "60 KiB in all");
     // Another sender has room of its own.
-    let answer = server.operate(Method::PUT, &format!("{}?sender=sharer", target("o10")), Some(long("o10"))).await;
+    let answer = server.operate(Method::PUT, &format!("{}?sender=sharer", target("o10")), Some(whole(long("o10")))).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     server.stop().await;
 }

@@ -70,7 +70,7 @@ async fn an_offer_names_only_what_is_there() {
     let put = async |image: serde_json::Value| {
         let offer =
             json!({"id": "a", "content": {"title": "t"}, "translations": {"zh": {"title": "t", "image": image}}});
-        server.operate(Method::PUT, &format!("/v1/operator/routers/{}/offers/a", router.id), Some(offer)).await
+        server.offer(&router.id, "server", offer).await
     };
     let file = |length: usize, kind: &str| json!({"digest": hex(PNG), "length": length, "type": kind});
     let answer = put(file(PNG.len(), "image/png")).await.problem(400, BAD);

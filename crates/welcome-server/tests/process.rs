@@ -18,7 +18,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 #[tokio::test]
-async fn without_options_it_serves_and_prints_three_lines_once() {
+async fn without_options_it_serves_and_prints_where_to_set_it_up() {
     let here = tempdir().unwrap();
     // Another program of this machine may have the default port; then the rest is tested all the same.
     let free = TcpListener::bind("127.0.0.1:8480").is_ok();
@@ -28,38 +28,32 @@ async fn without_options_it_serves_and_prints_three_lines_once() {
     if free {
         assert_eq!(first.url, "http://127.0.0.1:8480");
     }
-    let enrolment = first.line_after("enrolment token: ").await;
-    let operator = first.line_after("operator token: ").await;
-    for token in [&enrolment, &operator] {
-        assert!(token.len() >= 26 && token.bytes().all(|b| b.is_ascii_alphanumeric()), "{token}");
-    }
-    Router::enrol(first.client(), &enrolment).await.unwrap();
+    let link = first.line_after(&format!("set up at {}/set-up/", first.url)).await;
+    assert!(link.len() >= 26 && link.bytes().all(|b| b.is_ascii_alphanumeric()), "{link}");
     assert_eq!(first.terminate().await, (Some(0), vec![]), "no further line");
 
     let data = here.path().join("welcome-data");
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join("welcome.sqlite")), 0o600);
-    assert_eq!(mode(&data.join("operator.key")), 0o600);
+    assert_eq!(mode(&data.join("master.key")), 0o600);
 
     let second = Program::start(here.path(), options, "info").await;
-    assert_eq!(second.terminate().await, (Some(0), vec![]), "tokens are printed once");
+    let (code, lines) = second.terminate().await;
+    assert_eq!((code, lines.len()), (Some(0), 1), "another link, as nobody has taken the first");
+    assert!(lines[0].starts_with("set up at ") && !lines[0].contains(&link), "{lines:?}");
 }
 
 #[tokio::test]
 async fn the_token_command_makes_tokens_for_a_running_server() {
     let here = tempdir().unwrap();
-    let mut server = Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0"], "info").await;
-    server.line_after("enrolment token: ").await;
-    let operator = server.line_after("operator token: ").await;
+    let server = Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0"], "info").await;
+    let operator = made(here.path(), &["api-token"]).await;
 
     for (options, vouched) in
         [(&["token"][..], true), (&["token", "--no-vouch", "--ttl", "5m", "--data", "welcome-data"], false)]
     {
-        let made = run(here.path(), options).await;
-        assert!(made.status.success(), "{made:?}");
-        let line = String::from_utf8(made.stdout).unwrap();
-        let token = line.strip_prefix("enrolment token: ").unwrap().trim_end();
-        let router = Router::enrol(server.client(), token).await.unwrap();
+        let token = made(here.path(), options).await;
+        let router = Router::enrol(server.client(), &token).await.unwrap();
 
         let request = http::Request::get("/v1/operator/routers").header("authorization", format!("Bearer {operator}"));
         let routers = server.client().send(request.body(String::new()).unwrap()).await.json();
@@ -67,14 +61,18 @@ async fn the_token_command_makes_tokens_for_a_running_server() {
         assert_eq!(row["vouched"], vouched);
     }
 
-    let made = run(here.path(), &["token", "--operator"]).await;
-    let line = String::from_utf8(made.stdout).unwrap();
-    let replaced = line.strip_prefix("operator token: ").unwrap().trim_end();
-    for (token, status) in [(operator.as_str(), 401), (replaced, 200)] {
-        let request = http::Request::get("/v1/operator/routers").header("authorization", format!("Bearer {token}"));
-        assert_eq!(server.client().send(request.body(String::new()).unwrap()).await.status, status);
-    }
+    let narrow = made(here.path(), &["api-token", "--name", "shop", "--scope", "read:areas"]).await;
+    let request = http::Request::get("/v1/operator/routers").header("authorization", format!("Bearer {narrow}"));
+    server.client().send(request.body(String::new()).unwrap()).await.problem(403, "about:blank");
     server.terminate().await;
+}
+
+/// What a command made: the last word of its one line.
+async fn made(here: &Path, options: &[&str]) -> String {
+    let made = run(here, options).await;
+    assert!(made.status.success(), "{made:?}");
+    let line = String::from_utf8(made.stdout).unwrap();
+    line.trim_end().rsplit_once(": ").unwrap().1.to_owned()
 }
 
 #[tokio::test]
@@ -83,7 +81,6 @@ async fn kill_9_right_after_an_acknowledgement_loses_nothing() {
     let data = here.path().join("welcome-data");
     let first = Server::on(&data).await;
     let router = first.router(true).await;
-    let operator = first.operator.clone();
     first.stop().await;
 
     let (mut router, mut rounds) = (router, 0);
@@ -96,8 +93,7 @@ async fn kill_9_right_after_an_acknowledgement_loses_nothing() {
         program.child.kill().await.unwrap();
     }
 
-    let mut server = Server::on(&data).await;
-    server.operator = operator;
+    let server = Server::on(&data).await;
     let seen = server.operate(Method::GET, &format!("/v1/operator/routers/{}/reports", router.id), None).await.json();
     assert_eq!(seen["totals"], json!([{"network": "cafe", "what": "arrived", "count": rounds}]));
     server.stop().await;
@@ -109,10 +105,9 @@ async fn the_log_holds_no_key_and_no_token_and_names_nobody_above_debug() {
     for (level, never) in
         [("trace", &["correct horse"][..]), ("info", &["correct horse", "Corner Cafe", "02:00:00:00:01:00"])]
     {
-        let mut program =
-            Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0", "--data", level], level).await;
-        let enrolment = program.line_after("enrolment token: ").await;
-        let operator = program.line_after("operator token: ").await;
+        let program = Program::start(here.path(), &["serve", "--listen", "127.0.0.1:0", "--data", level], level).await;
+        let enrolment = made(here.path(), &["token", "--data", level]).await;
+        let operator = made(here.path(), &["api-token", "--data", level]).await;
         let router = Router::enrol(program.client(), &enrolment).await.unwrap();
         router.announce(1, json!([network("cafe", "Corner Cafe", "02:00:00:00:01:00")])).await;
         program.client().get("/v1/lookup/place?lat=48.1374&lon=11.5755").await;
@@ -139,7 +134,7 @@ async fn what_cannot_be_used_is_named_with_what_to_do() {
     std::fs::write(at("bad-db/welcome.sqlite"), "this is no database, though it is long enough to be looked at")
         .unwrap();
     std::fs::create_dir(at("bad-key")).unwrap();
-    std::fs::write(at("bad-key/operator.key"), "-----BEGIN").unwrap();
+    std::fs::write(at("bad-key/master.key"), "-----BEGIN").unwrap();
     for name in ["one", "two"] {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(at(&format!("{name}.pem")), pair.cert.pem()).unwrap();
@@ -151,7 +146,7 @@ async fn what_cannot_be_used_is_named_with_what_to_do() {
         (&["serve", "--listen", &taken], &[&taken, "Address already in use", "--listen"]),
         (&["serve", "--data", &at("a-file")], &["a-file", "--data"]),
         (&["serve", "--data", &at("bad-db")], &["bad-db/welcome.sqlite", "not a database"]),
-        (&["serve", "--data", &at("bad-key")], &["bad-key/operator.key", "damaged", "backup"]),
+        (&["serve", "--data", &at("bad-key")], &["bad-key/master.key is no master key", "backup"]),
         (&["serve", "--data", &at("used")], &["used", "another welcome-server"]),
         (&["serve", "--tls-cert", &at("none"), "--tls-key", &at("one.key")], &["none", "No such file"]),
         (&["serve", "--tls-cert", &at("one.key"), "--tls-key", &at("one.key")], &["one.key", "no certificate"]),

@@ -33,8 +33,8 @@ async fn a_change_reaches_an_open_stream_within_a_second() {
         assert_eq!(events.titles().await, (revision, vec![title.to_owned()]));
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     }
-    let target = format!("/v1/operator/routers/{}/offers/hello", router.id);
-    assert_eq!(server.operate(Method::DELETE, &target, None).await.status, StatusCode::NO_CONTENT);
+    let target = "/v1/operator/offers/hello";
+    assert_eq!(server.operate(Method::DELETE, target, None).await.status, StatusCode::NO_CONTENT);
     assert_eq!(events.titles().await, (3, vec![]));
     others.silent_for(Duration::from_millis(300)).await;
     server.stop().await;
@@ -46,9 +46,8 @@ async fn what_is_pushed_is_signed_for_this_router_alone() {
     let server = Server::on(data.path()).await;
     let (router, other) = (server.router(true).await, server.router(true).await);
     assert_eq!(router.operator_key, other.operator_key);
-    let target = format!("/v1/operator/routers/{}/offers/hello?sender=sharer", router.id);
     let offer = json!({"id": "hello", "content": {"title": "From the sharer"}});
-    assert_eq!(server.operate(Method::PUT, &target, Some(offer)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(server.offer(&router.id, "sharer", offer).await.status, StatusCode::NO_CONTENT);
     server.put_offer(&router.id, "hello", "From the operator").await;
 
     let push: Value = serde_json::from_str(&router.events(None).await.next().await.unwrap().data).unwrap();
@@ -65,8 +64,9 @@ async fn what_is_pushed_is_signed_for_this_router_alone() {
     assert_eq!(senders, [Sender::Server, Sender::Sharer]);
 
     // Each is taken away by its own sender.
-    assert_eq!(server.operate(Method::DELETE, &target, None).await.status, StatusCode::NO_CONTENT);
-    server.operate(Method::DELETE, &target, None).await.problem(404, "about:blank");
+    let target = "/v1/operator/offers/hello?sender=sharer";
+    assert_eq!(server.operate(Method::DELETE, target, None).await.status, StatusCode::NO_CONTENT);
+    server.operate(Method::DELETE, target, None).await.problem(404, "about:blank");
     assert_eq!(router.events(None).await.titles().await, (3, vec!["From the operator".to_owned()]));
     let key = router.operator_key;
     server.stop().await;
@@ -87,8 +87,7 @@ async fn the_largest_set_is_a_push_of_less_than_256_kib() {
             let length = if room { 430 } else { 1 };
             let id = format!("{n:>064}");
             let offer = json!({"id": id, "content": {"title": "t", "text": "\\".repeat(length)}});
-            let target = format!("/v1/operator/routers/{}/offers/{id}?sender={sender}", router.id);
-            room = server.operate(Method::PUT, &target, Some(offer)).await.status == StatusCode::NO_CONTENT;
+            room = server.offer(&router.id, sender, offer).await.status == StatusCode::NO_CONTENT;
         }
     }
     let event = router.events(None).await.next().await.unwrap();
@@ -312,8 +311,7 @@ async fn change_often(server: &Server, router: &Router) -> u64 {
     const CHANGES: u64 = 300;
     for n in 0..10 {
         let offer = json!({"id": format!("long{n}"), "content": {"title": "t", "text": "欢".repeat(1700)}});
-        let target = format!("/v1/operator/routers/{}/offers/long{n}", router.id);
-        assert_eq!(server.operate(Method::PUT, &target, Some(offer)).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(server.offer(&router.id, "server", offer).await.status, StatusCode::NO_CONTENT);
     }
     for n in 1..=CHANGES {
         assert_eq!(server.put_offer(&router.id, "short", &n.to_string()).await, StatusCode::NO_CONTENT);

@@ -137,8 +137,7 @@ async fn with_networks(server: &Server) -> Router {
 }
 
 async fn put(server: &Server, router: &Router, offer: Value) {
-    let target = format!("/v1/operator/routers/{}/offers/{}", router.id, offer["id"].as_str().unwrap());
-    let answer = server.operate(Method::PUT, &target, Some(offer)).await;
+    let answer = server.offer(&router.id, "server", offer).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
 }
 

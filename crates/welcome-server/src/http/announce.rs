@@ -6,9 +6,10 @@ use axum::extract::State;
 use http::StatusCode;
 use welcome_proto::announce::{Announce, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS};
 
-use super::auth::Signed;
 use super::error::Error;
+use super::guard::Signed;
 use super::{Shared, parse};
+use crate::app::unix_now;
 use crate::store::Announced;
 
 pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<StatusCode, Error> {
@@ -17,10 +18,11 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
 
     let announced = networks.len();
     networks.retain(|n| !n.ssid.asks_to_be_left_out());
-    let (router, listed) = (&signed.router, networks.len());
-    match app.store.announce(router, generation, &networks).await? {
+    let (router, taken) = (&signed.router, networks.len());
+    let refused = announced - taken;
+    match app.store.announce(&app.seal, router, generation, &networks, refused, unix_now()).await? {
         Announced::Taken => {
-            tracing::info!(%router, generation, listed, refused = announced - listed, "took an announce");
+            tracing::info!(%router, generation, taken, refused, "took an announce");
             Ok(StatusCode::NO_CONTENT)
         }
         Announced::Stale(generation) => Err(Error::StaleGeneration { generation }),

@@ -1,10 +1,6 @@
-//! Who asks: two extractors, one for routers (signed requests), one for the operator (bearer token).
-//!
-//! A handler that names one of them in its arguments runs only for whom it stands for.
+//! Credentials of a request: a router's signature, or a bearer token.
 
-use std::sync::Arc;
-
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequestParts as _, Path};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
@@ -13,58 +9,53 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use welcome_proto::RouterId;
 use welcome_proto::signature::{self, MAX_SKEW};
 
+use super::App;
 use super::error::Error;
-use super::{App, read_body};
 use crate::app::unix_now;
+use crate::ids::OrgId;
 use crate::token;
 
 /// A request that the router of its path has signed, and its body.
+#[derive(Debug, Clone)]
 pub(crate) struct Signed {
     pub(crate) router: RouterId,
+    /// The organisation of the router.
+    pub(crate) org: OrgId,
     pub(crate) body: Bytes,
 }
 
-impl FromRequest<Arc<App>> for Signed {
-    type Rejection = Error;
+/// Holds a request against the key of the router that its path names first.
+pub(super) async fn signed_by(app: &App, parts: &mut Parts, body: Bytes) -> Result<Signed, Error> {
+    let Path(names) = Path::<Vec<(String, String)>>::from_request_parts(parts, app).await.map_err(|_| Error::NotFound)?;
+    let router: RouterId = names.first().and_then(|(_, name)| name.parse().ok()).ok_or(Error::NotFound)?;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
-        let (mut parts, body) = request.into_parts();
-        let Path(owner) = Path::<RouterId>::from_request_parts(&mut parts, app).await.map_err(|_| Error::NotFound)?;
-        let body = read_body(Request::from_parts(parts.clone(), body), app).await?;
-
-        let input = one(&parts.headers, &SIGNATURE_INPUT).ok_or(Error::BadSignature("no Signature-Input"))?;
-        let params = signature::parse_input(input, !body.is_empty())
-            .map_err(|_| Error::BadSignature("Signature-Input of another form"))?;
-        if params.router != owner {
-            return Err(Error::BadSignature("keyid of another router than the path's"));
-        }
-        let key = app.store.router_key(&owner).await?.ok_or(Error::UnknownRouter)?;
-        verify(&parts, &body, &params, &key, app.tls)?;
-
-        // Only after the signature: who cannot sign has no use for our time.
-        let now = unix_now();
-        if params.created.abs_diff(now) > MAX_SKEW {
-            return Err(Error::ClockSkew { now });
-        }
-        Ok(Self { router: owner, body })
+    let input = one(&parts.headers, &SIGNATURE_INPUT).ok_or(Error::BadSignature("no Signature-Input"))?;
+    let params = signature::parse_input(input, !body.is_empty())
+        .map_err(|_| Error::BadSignature("Signature-Input of another form"))?;
+    if params.router != router {
+        return Err(Error::BadSignature("keyid of another router than the path's"));
     }
+    let (org, key) = app.store.router_key(&router).await?.ok_or(Error::UnknownRouter)?;
+    verify(parts, &body, &params, &key, app.tls)?;
+
+    // Only after the signature: who cannot sign has no use for our time.
+    let now = unix_now();
+    if params.created.abs_diff(now) > MAX_SKEW {
+        return Err(Error::ClockSkew { now });
+    }
+    Ok(Signed { router, org, body })
 }
 
-/// A request that bears an operator token.
-pub(crate) struct Operator;
-
-impl FromRequestParts<Arc<App>> for Operator {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
-        let header = one(&parts.headers, &AUTHORIZATION).ok_or(Error::NotOperator)?;
-        let (scheme, bearer) = header.split_once(' ').ok_or(Error::NotOperator)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Error::NotOperator);
-        }
-        let known = app.store.is_operator(token::hash(bearer.trim())).await?;
-        known.then_some(Self).ok_or(Error::NotOperator)
+/// The hash of a request's bearer token, if it has one.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<token::Hash>, Error> {
+    if !headers.contains_key(AUTHORIZATION) {
+        return Ok(None);
     }
+    let (scheme, bearer) = one(headers, &AUTHORIZATION).and_then(|h| h.split_once(' ')).ok_or(Error::NoToken)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Error::NoToken);
+    }
+    Ok(Some(token::hash(bearer.trim())))
 }
 
 /// Where a request says it was sent to: `Host` in lower case, without the port that is the scheme's own.

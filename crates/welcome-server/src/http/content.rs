@@ -18,15 +18,16 @@ use http::{HeaderMap, StatusCode};
 use welcome_proto::Digest;
 use welcome_proto::offer::{File, FileKind, MAX_FILE};
 
-use super::auth::Operator;
 use super::error::Error;
+use super::guard::Program;
 use super::{App, Body, Named, Shared};
+use crate::app::unix_now;
 use crate::token;
 
 /// `PUT /v1/operator/content`: the bytes as they are; what they are is seen from how they begin.
 pub(crate) async fn put_content(
     State(app): Shared,
-    _: Operator,
+    _: Program,
     headers: HeaderMap,
     Body(bytes): Body,
 ) -> Result<impl IntoResponse, Error> {
@@ -41,7 +42,7 @@ pub(crate) async fn put_content(
         }
     }
     let digest = Digest(token::sha256(&bytes));
-    app.store.put_content(&digest, kind, &bytes).await?;
+    app.store.put_content(&digest, kind, &bytes, unix_now()).await?;
     Ok((StatusCode::CREATED, Json(File { digest, length, kind })))
 }
 

@@ -11,6 +11,7 @@ use welcome_proto::enrol::{EnrolReply, EnrolRequest};
 use super::error::Error;
 use super::{Body, Shared, parse};
 use crate::app::unix_now;
+use crate::store::Enrolled;
 use crate::token;
 
 pub(crate) async fn enrol(State(app): Shared, Body(body): Body) -> Result<impl IntoResponse, Error> {
@@ -21,10 +22,11 @@ pub(crate) async fn enrol(State(app): Shared, Body(body): Body) -> Result<impl I
         return Err(Error::BadRequest("version: at most 64 printable characters".to_owned()));
     }
     let token = token::hash(request.token.reveal());
-    let router = app.store.enrol(token, key, &request.version, token::new_router_id(), unix_now()).await?;
-    let router = router.ok_or(Error::BadToken)?;
+    let enrolled = app.store.enrol(token, key, &request.version, token::new_router_id(), unix_now()).await?;
+    let Enrolled { router, org } = enrolled.ok_or(Error::BadToken)?;
     tracing::info!(%router, version = request.version, "enrolled a router");
-    Ok((StatusCode::CREATED, Json(EnrolReply { router, operator_key: app.key.public() })))
+    let operator_key = app.keys.of(&org).await?.public();
+    Ok((StatusCode::CREATED, Json(EnrolReply { router, operator_key })))
 }
 
 const MAX_VERSION: usize = 64;

@@ -6,6 +6,7 @@ use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use welcome_proto::problem::{self, Problem};
 
+use crate::rights::Scope;
 use crate::store::StoreError;
 
 /// A request that was not done.
@@ -23,8 +24,16 @@ pub(crate) enum Error {
     StaleGeneration { generation: u64 },
     /// The request cannot be used; the text is for the peer.
     BadRequest(String),
-    /// Not the operator.
-    NotOperator,
+    /// No API token, or one that is not good.
+    NoToken,
+    /// The API token has not this scope.
+    Scope(Scope),
+    /// Not logged in.
+    NotLoggedIn,
+    /// Known, but without the right; the text is for the peer.
+    Forbidden(&'static str),
+    /// Too many tries; seconds to wait.
+    SlowDown(u64),
     /// Nothing is here.
     NotFound,
     /// Something is here, for another method.
@@ -90,7 +99,13 @@ impl IntoResponse for Error {
             Self::BadRequest(why) => {
                 named(problem::BAD_REQUEST, StatusCode::BAD_REQUEST, "the request cannot be used").detail(&why)
             }
-            Self::NotOperator => plain(StatusCode::UNAUTHORIZED).detail("give the operator token as a bearer token"),
+            Self::NoToken => plain(StatusCode::UNAUTHORIZED).detail("give an API token as a bearer token"),
+            Self::Scope(scope) => plain(StatusCode::FORBIDDEN)
+                .detail(&format!("the API token has not the scope {}", scope.as_str())),
+            Self::NotLoggedIn => plain(StatusCode::UNAUTHORIZED).detail("log in"),
+            Self::Forbidden(why) => plain(StatusCode::FORBIDDEN).detail(why),
+            Self::SlowDown(seconds) => plain(StatusCode::TOO_MANY_REQUESTS)
+                .detail(&format!("too many tries: wait {seconds} s")),
             Self::NotFound => plain(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => plain(StatusCode::METHOD_NOT_ALLOWED),
             Self::Full(what) => plain(StatusCode::CONFLICT).detail(what),

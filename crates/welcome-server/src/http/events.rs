@@ -14,21 +14,24 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 use tokio::time::timeout;
 use welcome_proto::offer::OffersPush;
+use welcome_proto::signed::Statement;
 use welcome_proto::{RouterId, sse};
 
-use super::auth::Signed;
 use super::error::Error;
+use super::guard::Signed;
 use super::{App, Shared};
 use crate::hub::{Subscription, Woken};
-use crate::store::{OfferRow, OfferSet};
+use crate::ids::OrgId;
+use crate::store::{OfferRow, OfferSet, StoreError};
 
 pub(crate) async fn events(State(app): Shared, headers: HeaderMap, signed: Signed) -> Response {
     if !signed.body.is_empty() {
         return Error::BadRequest("this request has no body".to_owned()).into_response();
     }
     let sent = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let subscription = app.hub.subscribe(&signed.router);
-    let feed = Feed { app, router: signed.router, subscription, sent, look: true };
+    let subscription = app.hub.subscribe(&signed.org, &signed.router);
+    app.presence.saw(&signed.router);
+    let feed = Feed { app, org: signed.org, router: signed.router, subscription, sent, look: true };
     let body = stream::unfold(feed, |mut feed| async {
         let text = feed.next().await?;
         Some((Ok::<_, Infallible>(text), feed))
@@ -45,6 +48,7 @@ const HEART_BEAT: Duration = Duration::from_secs(15);
 
 struct Feed {
     app: Arc<App>,
+    org: OrgId,
     router: RouterId,
     subscription: Subscription,
     /// The revision the reader has.
@@ -62,18 +66,14 @@ impl Feed {
                 return None;
             }
             if std::mem::take(&mut self.look) {
-                let set = match self.app.store.offers(&self.router).await {
-                    Ok(set) => set?,
+                match self.offers().await {
+                    Ok(Look::Push(text)) => return Some(text),
+                    Ok(Look::Nothing) => {}
+                    Ok(Look::Gone) => return None,
                     Err(error) => {
                         tracing::error!(%error, router = %self.router, "failed to read the offers of a stream");
                         return None;
                     }
-                };
-                if self.sent != Some(set.revision) {
-                    self.sent = Some(set.revision);
-                    let revision = set.revision.to_string();
-                    let data = self.signed(set).and_then(|push| serde_json::to_string(&push)).ok()?;
-                    return Some(sse::encode(EVENT_OFFERS, Some(&revision), &data));
                 }
             }
             if beat {
@@ -89,10 +89,33 @@ impl Feed {
         }
     }
 
-    /// Bound to this router, so that it means nothing to any other.
-    fn signed(&self, set: OfferSet) -> serde_json::Result<OffersPush> {
-        let sign = |row: OfferRow| self.app.key.sign(&self.router, row.sender, row.offer);
-        let offers = set.offers.into_iter().map(sign).collect::<serde_json::Result<_>>()?;
-        Ok(OffersPush { revision: set.revision, offers })
+    /// The set, signed for this router alone, if the reader has another.
+    async fn offers(&mut self) -> Result<Look, StoreError> {
+        match self.app.store.offers_revision(&self.router).await? {
+            None => return Ok(Look::Gone),
+            Some(revision) if self.sent == Some(revision) => return Ok(Look::Nothing),
+            Some(_) => {}
+        }
+        let Some(OfferSet { revision, offers }) = self.app.store.offers(&self.router).await? else {
+            return Ok(Look::Gone);
+        };
+        let key = self.app.keys.of(&self.org).await?;
+        let sign = |row: OfferRow| {
+            key.sign(&Statement { router: self.router.clone(), sender: row.sender, offer: row.offer })
+        };
+        let push = offers.into_iter().map(sign).collect::<serde_json::Result<_>>();
+        let push = push.map(|offers| OffersPush { revision, offers }).and_then(|push| serde_json::to_string(&push));
+        let data = push.map_err(|_| StoreError::Unreadable("offer"))?;
+        self.sent = Some(revision);
+        self.app.presence.sent(&self.router, revision);
+        Ok(Look::Push(sse::encode(EVENT_OFFERS, Some(&revision.to_string()), &data)))
     }
+}
+
+/// What a look into the store has found.
+enum Look {
+    Push(String),
+    Nothing,
+    /// The router was removed.
+    Gone,
 }

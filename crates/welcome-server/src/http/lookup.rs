@@ -1,4 +1,4 @@
-//! `/v1/lookup/…`: which BSSIDs are shared, and what is shared somewhere. Open to everybody; logs nothing that was asked.
+//! `/v1/lookup/…`: which BSSIDs are shared, and what is shared somewhere. Logs nothing that was asked.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -11,30 +11,34 @@ use welcome_proto::announce::Place;
 use welcome_proto::lookup::{BssidQuery, Listing, MAX_BSSIDS, PAGE};
 
 use super::error::Error;
+use super::guard::Reader;
 use super::{App, Body, Shared, parse};
+use crate::app::unix_now;
 use crate::place;
 use crate::store::{Cursor, Which};
 use crate::token;
 
-pub(crate) async fn bssids(State(app): Shared, Body(body): Body) -> Result<impl IntoResponse, Error> {
+pub(crate) async fn bssids(State(app): Shared, reader: Reader, Body(body): Body) -> Result<impl IntoResponse, Error> {
     let BssidQuery { bssids } = parse(&body)?;
     if bssids.len() > MAX_BSSIDS {
         return Err(Error::BadRequest("bssids: at most 100".to_owned()));
     }
-    Ok(Json(page(&app, &Which::Bssids(bssids), None).await?))
+    Ok(Json(page(&app, &reader, &Which::Bssids(bssids), None).await?))
 }
 
 pub(crate) async fn place(
     State(app): Shared,
+    reader: Reader,
     query: Result<Query<PlaceQuery>, QueryRejection>,
 ) -> Result<impl IntoResponse, Error> {
     let Query(PlaceQuery { lat, lon, after }) = query?;
     let here = Place::new(lat, lon).map_err(|e| Error::BadRequest(e.to_string()))?;
-    Ok(Json(page(&app, &Which::Cells(place::around(here)), after).await?))
+    Ok(Json(page(&app, &reader, &Which::Cells(place::around(here)), after).await?))
 }
 
 pub(crate) async fn list(
     State(app): Shared,
+    reader: Reader,
     headers: HeaderMap,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, Error> {
@@ -46,7 +50,7 @@ pub(crate) async fn list(
                 Error::BadRequest("cell: an H3 cell of resolution 5, e.g. 851f8d47fffffff".to_owned())
             })?),
         };
-    let listing = page(&app, &which, after).await?;
+    let listing = page(&app, &reader, &which, after).await?;
     let body = serde_json::to_string(&listing).map_err(|_| crate::store::StoreError::Unreadable("listing"))?;
     let etag = format!("\"{}\"", token::hex(&token::sha256(body.as_bytes())[..16]));
     let known = headers.get(IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(|v| names(v, &etag));
@@ -71,13 +75,13 @@ pub(crate) struct ListQuery {
     after: Option<String>,
 }
 
-async fn page(app: &App, which: &Which, after: Option<String>) -> Result<Listing, Error> {
+async fn page(app: &App, reader: &Reader, which: &Which, after: Option<String>) -> Result<Listing, Error> {
     let after: Option<Cursor> = match after {
         None => None,
         Some(text) => Some(text.parse().map_err(|e| Error::BadRequest(format!("after: {e}")))?),
     };
     // One more than the page has tells whether there is another.
-    let mut rows = app.store.list(which, after.as_ref(), PAGE + 1).await?;
+    let mut rows = app.store.list(&app.seal, which, &reader.keys, after.as_ref(), PAGE + 1, unix_now()).await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.to_string());

@@ -1,7 +1,7 @@
 //! What is asked over HTTP: all routes in one table, and the limits that hold for each of them.
 //!
-//! Requests come in, answers go out. A handler reads, asks the store, and answers; it decides nothing about statuses
-//! (that is [`error`]) and knows no SQL.
+//! Requests come in, answers go out. [`guard`] lets in who has the right that the table names; a handler reads, asks the
+//! store, and answers; it decides nothing about statuses (that is [`error`]) and knows no SQL.
 
 mod announce;
 mod auth;
@@ -9,10 +9,13 @@ mod content;
 mod enrol;
 mod error;
 mod events;
+mod guard;
 mod lookup;
 mod operator;
 mod report;
 mod say;
+mod session;
+mod table;
 mod venue;
 
 use std::sync::Arc;
@@ -22,17 +25,22 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, MatchedPath, Path, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
+use http::Method;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use welcome_proto::offer::MAX_FILE;
 
 use self::error::Error;
+use self::table::Table;
 use crate::app::PublicUrl;
 use crate::hub::Hub;
-use crate::key::OperatorKey;
+use crate::key::Keys;
+use crate::presence::Presence;
+use crate::rights::{Right, Scope};
+use crate::seal::Seal;
+use crate::signal::Signal;
 use crate::store::Store;
 
 /// What every handler may use.
@@ -40,47 +48,100 @@ use crate::store::Store;
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) hub: Hub,
-    pub(crate) key: OperatorKey,
+    pub(crate) presence: Presence,
+    pub(crate) keys: Keys,
+    pub(crate) seal: Seal,
     /// Whether the server itself speaks TLS.
     pub(crate) tls: bool,
     /// Where people reach it, if the operator says so.
     pub(crate) public_url: Option<PublicUrl>,
+    /// Whether anybody may look up what is shared.
+    pub(crate) open_directory: bool,
+}
+
+impl App {
+    /// Tells the streams of all processes. Call it after the change is committed.
+    pub(crate) async fn signal(&self, signal: Signal) {
+        if let Err(error) = self.store.notify(&signal).await {
+            // Each stream looks anew at its next heart-beat.
+            tracing::warn!(%error, "failed to tell the other processes");
+        }
+        if !self.store.notifies() {
+            self.hear(signal).await;
+        }
+    }
+
+    /// Passes on what this or another process has told.
+    pub(crate) async fn hear(&self, signal: Signal) {
+        match signal {
+            Signal::Org(org) => self.hub.changed_for(&org),
+            Signal::Router(router) => self.hub.changed(&router),
+            Signal::Gone(router) => self.hub.disconnect(&router),
+            Signal::Live(router, id) if self.hub.streams(&router) > 0 => match self.store.live(id).await {
+                Ok(event) => {
+                    let event = event.map(Arc::from);
+                    event.map(|event| self.hub.say(&router, &event));
+                }
+                Err(error) => tracing::error!(%error, "failed to read what was said live"),
+            },
+            Signal::Live(..) => {}
+        }
+    }
+
+    /// Whether people reach the server by https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.public_url.as_ref().map_or(self.tls, PublicUrl::is_https)
+    }
 }
 
 type Shared = axum::extract::State<Arc<App>>;
 
-/// The table.
+/// Everything that is served.
 pub(crate) fn routes(app: Arc<App>) -> Router {
-    let lookups = Router::new()
-        .route("/v1/lookup/bssids", post(lookup::bssids))
-        .route("/v1/lookup/place", get(lookup::place))
-        .route("/v1/lookup/list", get(lookup::list))
-        .layer(GlobalConcurrencyLimitLayer::new(MAX_LOOKUPS));
-    let readers = Router::new()
-        .route("/v1/content/{digest}", get(content::content))
-        .route("/v1/captive/{router}/{network}", get(venue::captive))
-        .route("/v1/venue/{router}/{network}", get(venue::venue))
-        .layer(GlobalConcurrencyLimitLayer::new(MAX_READERS));
-    Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/v1/enrol", post(enrol::enrol))
-        .route("/v1/routers/{router}/announce", put(announce::announce))
-        .route("/v1/routers/{router}/events", get(events::events))
-        .route("/v1/routers/{router}/reports", post(report::reports))
-        .merge(lookups)
-        .merge(readers)
-        .route("/v1/operator/content", put(content::put_content).layer(DefaultBodyLimit::max(MAX_FILE as usize)))
-        .route("/v1/operator/tokens", post(operator::make_token))
-        .route("/v1/operator/routers", get(operator::routers))
-        .route("/v1/operator/routers/{router}", delete(operator::remove_router))
-        .route("/v1/operator/routers/{router}/offers/{offer}", put(operator::put_offer).delete(operator::delete_offer))
-        .route("/v1/operator/routers/{router}/say", post(say::say))
-        .route("/v1/operator/routers/{router}/reports", get(operator::reports))
+    let (router, _) = table(Arc::clone(&app)).finish();
+    router
         .fallback(|| async { Error::NotFound })
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
         .with_state(app)
+}
+
+/// The table.
+pub(crate) fn table(app: Arc<App>) -> Table {
+    const LOOK_UP: Right = Right::Directory;
+    const FLEET: Right = Right::Token(Scope::ReadFleet);
+    const ROUTERS: Right = Right::Token(Scope::WriteRouters);
+    const OFFERS: Right = Right::Token(Scope::WriteOffers);
+    let lookups = Table::new(Arc::clone(&app))
+        .route(Method::POST, "/v1/lookup/bssids", LOOK_UP, lookup::bssids)
+        .route(Method::GET, "/v1/lookup/place", LOOK_UP, lookup::place)
+        .route(Method::GET, "/v1/lookup/list", LOOK_UP, lookup::list)
+        .map(|router| router.layer(GlobalConcurrencyLimitLayer::new(MAX_LOOKUPS)));
+    let readers = Table::new(Arc::clone(&app))
+        .route(Method::GET, "/v1/content/{digest}", Right::Public, content::content)
+        .route(Method::GET, "/v1/captive/{router}/{network}", Right::Public, venue::captive)
+        .route(Method::GET, "/v1/venue/{router}/{network}", Right::Public, venue::venue)
+        .map(|router| router.layer(GlobalConcurrencyLimitLayer::new(MAX_READERS)));
+    let files = Table::new(Arc::clone(&app))
+        .route(Method::PUT, "/v1/operator/content", OFFERS, content::put_content)
+        .map(|router| router.layer(DefaultBodyLimit::max(MAX_FILE as usize)));
+    Table::new(app)
+        .route(Method::GET, "/healthz", Right::Public, || async { "ok" })
+        .route(Method::POST, "/v1/enrol", Right::Public, enrol::enrol)
+        .route(Method::PUT, "/v1/routers/{router}/announce", Right::Router, announce::announce)
+        .route(Method::GET, "/v1/routers/{router}/events", Right::Router, events::events)
+        .route(Method::POST, "/v1/routers/{router}/reports", Right::Router, report::reports)
+        .merge(lookups)
+        .merge(readers)
+        .merge(files)
+        .route(Method::POST, "/v1/operator/tokens", ROUTERS, operator::make_token)
+        .route(Method::GET, "/v1/operator/routers", FLEET, operator::routers)
+        .route(Method::DELETE, "/v1/operator/routers/{router}", ROUTERS, operator::remove_router)
+        .route(Method::POST, "/v1/operator/routers/{router}/say", OFFERS, say::say)
+        .route(Method::GET, "/v1/operator/routers/{router}/reports", FLEET, operator::reports)
+        .route(Method::PUT, "/v1/operator/offers/{offer}", OFFERS, operator::put_offer)
+        .route(Method::DELETE, "/v1/operator/offers/{offer}", OFFERS, operator::delete_offer)
 }
 
 /// The longest body of a request that is no file.

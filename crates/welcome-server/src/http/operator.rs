@@ -1,4 +1,4 @@
-//! `/v1/operator/…`: tokens, routers, their offers and what they reported. For whoever bears the operator token.
+//! `/v1/operator/…`: an organisation's routers, offers and counts, for its programs (API tokens).
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -11,33 +11,44 @@ use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::report::Report;
 use welcome_proto::{OfferId, RouterId, Secret};
 
-use super::auth::Operator;
 use super::error::Error;
+use super::guard::Program;
 use super::{Body, Named, Shared, parse};
 use crate::app::unix_now;
-use crate::store::{OfferChange, RouterRow, Total};
+use crate::signal::Signal;
+use crate::store::{By, NewToken, OfferChange, RouterFilter, RouterRow, Targets, Total};
 use crate::token;
 
 /// `POST /v1/operator/tokens`.
-pub(crate) async fn make_token(State(app): Shared, _: Operator, Body(body): Body) -> Result<impl IntoResponse, Error> {
-    let TokenRequest { vouch, ttl_s } = parse(&body)?;
+pub(crate) async fn make_token(
+    State(app): Shared,
+    program: Program,
+    Body(body): Body,
+) -> Result<impl IntoResponse, Error> {
+    let TokenRequest { name, ttl_s } = parse(&body)?;
     if !(1..=MAX_TTL_S).contains(&ttl_s) {
         return Err(Error::BadRequest("ttl_s: 1 to 31536000 (a year)".to_owned()));
     }
+    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(Error::BadRequest("name: at most 80 characters".to_owned()));
+    }
     let (token, now) = (token::new_token(), unix_now());
     let expires = now + ttl_s;
-    app.store.add_enrolment_token(token::hash(token.reveal()), vouch, expires, now).await?;
+    // Only the server's administrator vouches.
+    let new = NewToken { org: &program.org, name: &name, area: None, vouch: false, expires };
+    app.store.add_enrolment_token(token::hash(token.reveal()), &new, program.by(now)).await?;
     Ok((StatusCode::CREATED, Json(TokenReply { token, expires })))
 }
 
 /// `GET /v1/operator/routers`.
 pub(crate) async fn routers(
     State(app): Shared,
-    _: Operator,
+    program: Program,
     query: Result<Query<RoutersQuery>, QueryRejection>,
 ) -> Result<impl IntoResponse, Error> {
-    let Query(RoutersQuery { after }) = query?;
-    let mut rows = app.store.routers(after.as_ref(), PAGE + 1).await?;
+    let Query(RoutersQuery { after, tag, text }) = query?;
+    let filter = RouterFilter { after: after.as_ref(), tag: &tag, text: &text, ..RouterFilter::default() };
+    let mut rows = app.store.routers(&program.org, &filter, PAGE + 1).await?;
     let more = rows.len() > PAGE;
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(|row| row.router.clone());
@@ -48,13 +59,13 @@ pub(crate) async fn routers(
 /// `DELETE /v1/operator/routers/{router}`: its key is good for nothing from here on.
 pub(crate) async fn remove_router(
     State(app): Shared,
-    _: Operator,
+    program: Program,
     Named(router): Named<RouterId>,
 ) -> Result<StatusCode, Error> {
-    if !app.store.remove_router(&router).await? {
+    if !app.store.remove_router(&program.org, &router, program.by(unix_now())).await? {
         return Err(Error::NotFound);
     }
-    app.hub.disconnect(&router);
+    app.signal(Signal::Gone(router.clone())).await;
     tracing::info!(%router, "removed a router");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -74,63 +85,75 @@ impl<S: Send + Sync> FromRequestParts<S> for Speaker {
     }
 }
 
-/// `PUT /v1/operator/routers/{router}/offers/{offer}`.
+/// `PUT /v1/operator/offers/{offer}`: writes and publishes an offer.
 pub(crate) async fn put_offer(
     State(app): Shared,
-    _: Operator,
+    program: Program,
     Speaker(sender): Speaker,
-    Named((router, id)): Named<(RouterId, OfferId)>,
+    Named(id): Named<OfferId>,
     Body(body): Body,
 ) -> Result<StatusCode, Error> {
-    let offer: Offer = parse(&body)?;
+    let OfferRequest { offer, targets } = parse(&body)?;
     if offer.id != id {
         return Err(Error::BadRequest("id: the same as in the address".to_owned()));
     }
     offer.check().map_err(|e| Error::BadRequest(e.to_string()))?;
-    match app.store.put_offer(&router, sender, &offer).await? {
-        OfferChange::Changed => app.hub.changed(&router),
-        OfferChange::Same => {}
-        OfferChange::NotFound => return Err(Error::NotFound),
-        OfferChange::TooMany => {
-            return Err(Error::Full("a router takes at most 64 offers and 60 KiB of them from a sender"));
-        }
-        OfferChange::NoFile(why) => return Err(Error::BadRequest(why)),
-    }
+    let change = app.store.put_offer(&program.org, sender, &offer, &targets, true, program.by(unix_now())).await?;
+    done(change)?;
+    app.signal(Signal::Org(program.org)).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /v1/operator/routers/{router}/offers/{offer}`.
+/// `DELETE /v1/operator/offers/{offer}`: archives it.
 pub(crate) async fn delete_offer(
     State(app): Shared,
-    _: Operator,
+    program: Program,
     Speaker(sender): Speaker,
-    Named((router, id)): Named<(RouterId, OfferId)>,
+    Named(id): Named<OfferId>,
 ) -> Result<StatusCode, Error> {
-    match app.store.delete_offer(&router, sender, &id).await? {
-        OfferChange::NotFound => return Err(Error::NotFound),
-        _ => app.hub.changed(&router),
-    }
+    done(app.store.archive_offer(&program.org, sender, &id, program.by(unix_now())).await?)?;
+    app.signal(Signal::Org(program.org)).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a change of offers means for who asked for it.
+pub(crate) fn done(change: OfferChange) -> Result<(), Error> {
+    match change {
+        OfferChange::Changed | OfferChange::Same => Ok(()),
+        OfferChange::NotFound => Err(Error::NotFound),
+        OfferChange::TooMany => Err(Error::Full("a router takes at most 64 offers and 60 KiB of them from a sender")),
+        OfferChange::NoFile(why) => Err(Error::BadRequest(why)),
+    }
 }
 
 /// `GET /v1/operator/routers/{router}/reports`.
 pub(crate) async fn reports(
     State(app): Shared,
-    _: Operator,
+    program: Program,
     Named(router): Named<RouterId>,
 ) -> Result<impl IntoResponse, Error> {
-    let (totals, last) = app.store.reports(&router).await?.ok_or(Error::NotFound)?;
+    let (totals, last) = app.store.reports(&program.org, &router).await?.ok_or(Error::NotFound)?;
     let last = last.into_iter().map(|(received, report)| Received { received, report }).collect();
     Ok(Json(Reports { totals, last }))
 }
 
+impl Program {
+    /// For the audit.
+    pub(crate) fn by(&self, now: u64) -> By<'_> {
+        By { who: &self.who, at: now }
+    }
+}
+
 const MAX_TTL_S: u64 = 365 * 86_400;
+/// Characters of what people call something.
+pub(crate) const MAX_NAME: usize = 80;
 /// Routers on one page.
 const PAGE: usize = 1000;
 
 #[derive(Deserialize)]
 struct TokenRequest {
-    vouch: bool,
+    #[serde(default)]
+    name: String,
     ttl_s: u64,
 }
 
@@ -151,8 +174,24 @@ fn server() -> Sender {
 }
 
 #[derive(Deserialize)]
+struct OfferRequest {
+    offer: Offer,
+    /// Every router of the organisation, if it is left out.
+    #[serde(default = "everywhere", rename = "for")]
+    targets: Targets,
+}
+
+fn everywhere() -> Targets {
+    Targets { all: true, ..Targets::default() }
+}
+
+#[derive(Deserialize)]
 pub(crate) struct RoutersQuery {
     after: Option<RouterId>,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -166,7 +205,7 @@ struct Routers {
 struct RouterView {
     #[serde(flatten)]
     row: RouterRow,
-    /// How many event streams it has open; 0 means that offers do not reach it at this moment.
+    /// How many event streams it has open with this process; 0 means that offers do not reach it from here.
     streams: usize,
 }
 

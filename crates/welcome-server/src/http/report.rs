@@ -4,8 +4,8 @@ use axum::extract::State;
 use http::StatusCode;
 use welcome_proto::report::{MAX_REPORTS, ReportBatch};
 
-use super::auth::Signed;
 use super::error::Error;
+use super::guard::Signed;
 use super::{Shared, parse};
 use crate::app::unix_now;
 

@@ -1,27 +1,28 @@
 //! `POST /v1/operator/routers/{router}/say`: a message to whoever is on a network at this moment.
 //!
-//! It is kept nowhere: what no stream takes at once is lost, and the answer says so.
-
-use std::sync::Arc;
+//! It is kept for a moment, for the other processes: what no stream takes at once is lost, and the answer says so.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use welcome_proto::offer::{Offer, SayPush};
+use welcome_proto::offer::{Offer, SayPush, Sender};
+use welcome_proto::signed::Statement;
 use welcome_proto::{NetworkId, RouterId, sse};
 
-use super::auth::Operator;
 use super::error::Error;
+use super::guard::Program;
 use super::operator::Speaker;
-use super::{Body, Named, Shared, parse};
+use super::{App, Body, Named, Shared, parse};
 use crate::app::unix_now;
+use crate::ids::OrgId;
+use crate::signal::Signal;
 use crate::store::StoreError;
 use crate::token;
 
 pub(crate) async fn say(
     State(app): Shared,
-    _: Operator,
+    program: Program,
     speaker: Speaker,
     Named(router): Named<RouterId>,
     Body(body): Body,
@@ -33,16 +34,25 @@ pub(crate) async fn say(
     offer.when.until = Some(unix_now() + FOR_S);
     (offer.content.text, offer.content.link) = (text, link);
     offer.check().map_err(|e| Error::BadRequest(e.to_string()))?;
-    app.store.router_key(&router).await?.ok_or(Error::NotFound)?;
-
-    let unwritable = |_| StoreError::Unreadable("message");
-    let say = app.key.sign(&router, speaker.0, offer).map_err(unwritable)?;
-    let data = serde_json::to_string(&SayPush { say }).map_err(unwritable)?;
-    // Without an id, so that a router's next `Last-Event-ID` is still that of its offers.
-    let event: Arc<str> = sse::encode(EVENT_SAY, None, &data).into();
-    let streams = app.hub.say(&router, &event);
-    tracing::info!(%router, streams, "said something live");
+    app.store.router(&program.org, &router).await?.ok_or(Error::NotFound)?;
+    let streams = app.say(&program.org, &router, speaker.0, offer).await?;
     Ok(Json(Said { streams }))
+}
+
+impl App {
+    /// Signs a message for one router and hands it to its streams; to how many, as far as this process knows.
+    pub(crate) async fn say(&self, org: &OrgId, router: &RouterId, sender: Sender, offer: Offer) -> Result<usize, Error> {
+        let unwritable = |_| StoreError::Unreadable("message");
+        let statement = Statement { router: router.clone(), sender, offer };
+        let say = self.keys.of(org).await?.sign(&statement).map_err(unwritable)?;
+        let data = serde_json::to_string(&SayPush { say }).map_err(unwritable)?;
+        // Without an id, so that a router's next `Last-Event-ID` is still that of its offers.
+        let id = self.store.add_live(router, &sse::encode(EVENT_SAY, None, &data), unix_now()).await?;
+        let streams = self.hub.streams(router);
+        self.signal(Signal::Live(router.clone(), id)).await;
+        tracing::info!(%router, streams, "said something live");
+        Ok(streams)
+    }
 }
 
 const EVENT_SAY: &str = "say";

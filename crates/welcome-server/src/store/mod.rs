@@ -1,105 +1,54 @@
-//! What the server remembers: routers, tokens, networks, offers, reports.
+//! What the server remembers: organisations and people, routers, networks and who proved them, offers, reports.
 //!
 //! Checked values come in and go out; SQL stands nowhere else. Every function that changes something is one
 //! transaction, committed when it returns. Never logs a key, a token or an address.
 
-mod sqlite;
+mod api_tokens;
+mod audit;
+mod content;
+mod db;
+mod enrolment;
+mod invitations;
+mod listing;
+mod live;
+mod migrate;
+mod networks;
+mod offers;
+mod orgs;
+mod people;
+mod registrations;
+mod reports;
+mod routers;
+mod sessions;
 
-pub(crate) use sqlite::{DATABASE, Store};
+pub(crate) use self::api_tokens::ApiToken;
+pub(crate) use self::audit::AuditEntry;
+pub(crate) use self::db::{DATABASE, Store};
+pub(crate) use self::enrolment::{Enrolled, NewToken};
+pub(crate) use self::invitations::{Invitation, Taken};
+pub(crate) use self::listing::{KeysFor, Which};
+pub(crate) use self::networks::Announced;
+pub(crate) use self::offers::{NetworkOffers, OfferChange, OfferRow, OfferSet, OfferVersion, OrgOffer, Targets};
+pub(crate) use self::orgs::{KeptKey, Org};
+pub(crate) use self::people::{MemberChange, NewPerson, Person};
+pub(crate) use self::registrations::Conflict;
+pub(crate) use self::reports::Total;
+pub(crate) use self::routers::{RouterFilter, RouterRow};
+pub(crate) use self::sessions::Session;
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
-use welcome_proto::offer::{Offer, Sender};
-use welcome_proto::{Bssid, IdError, Mac, NetworkId, RouterId, Ssid};
+use welcome_proto::offer::Sender;
+use welcome_proto::{Bssid, IdError, Mac, NetworkId, RouterId};
 
-/// What became of an announce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Announced {
-    /// It is the list from now on.
-    Taken,
-    /// The server has a list of this generation, which is not older.
-    Stale(u64),
-    /// There is no such router.
-    UnknownRouter,
-}
-
-/// All offers of a router.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OfferSet {
-    /// Grows with each change.
-    pub(crate) revision: u64,
-    pub(crate) offers: Vec<OfferRow>,
-}
-
-/// An offer, and who speaks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OfferRow {
-    pub(crate) sender: Sender,
-    pub(crate) offer: Offer,
-}
-
-/// What a router shall show on one network that it announces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NetworkOffers {
-    pub(crate) ssid: Ssid,
-    pub(crate) offers: Vec<OfferRow>,
-}
-
-/// What became of a change of a router's offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OfferChange {
-    /// The set is another from now on.
-    Changed,
-    /// It is as it was.
-    Same,
-    /// There is no such router, or nothing to delete.
-    NotFound,
-    /// The sender would have more than a router takes.
-    TooMany,
-    /// It names a file that is not here, or is another; the text says which.
-    NoFile(String),
-}
-
-/// A router as the operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct RouterRow {
-    pub(crate) router: RouterId,
-    pub(crate) vouched: bool,
-    pub(crate) version: String,
+/// Who changes something, and when; for the audit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct By<'a> {
+    /// E.g. `owner@example.org`, `token ci`, `command line`.
+    pub(crate) who: &'a str,
     /// Seconds of Unix time.
-    pub(crate) enrolled: u64,
-    /// Of its last announce.
-    pub(crate) generation: Option<u64>,
-    /// How many it announces.
-    pub(crate) networks: u32,
-    /// How many it has from this server.
-    pub(crate) offers: u32,
-}
-
-/// How often one thing happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Total {
-    pub(crate) network: String,
-    pub(crate) what: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) sender: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) offer: String,
-    pub(crate) count: u64,
-}
-
-/// Which of the listed networks are asked for.
-#[derive(Debug, Clone)]
-pub(crate) enum Which {
-    All,
-    /// In this region, by [`crate::place::region`].
-    Region(i64),
-    /// In one of these cells, by [`crate::place::fine`].
-    Cells(Vec<i64>),
-    /// On one of these BSSIDs.
-    Bssids(Vec<Bssid>),
+    pub(crate) at: u64,
 }
 
 /// Where a page of a listing ends: its last entry. The next page starts after it, whatever was announced meanwhile.
@@ -155,6 +104,41 @@ pub(crate) enum StoreError {
     /// A row does not read as what was written.
     #[error("the database holds a {0} that cannot be read")]
     Unreadable(&'static str),
+    /// Something sealed does not open.
+    #[error(transparent)]
+    Sealed(#[from] crate::seal::DoesNotOpen),
+}
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The database's integers are signed; a number beyond them becomes the largest.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn length(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn read_u64(number: i64, what: &'static str) -> Result<u64> {
+    u64::try_from(number).map_err(|_| StoreError::Unreadable(what))
+}
+
+fn read_id<T: FromStr>(text: &str, what: &'static str) -> Result<T> {
+    text.parse().map_err(|_| StoreError::Unreadable(what))
+}
+
+fn read_sender(name: &str) -> Result<Sender> {
+    let senders = [Sender::Device, Sender::Sharer, Sender::Server];
+    senders.into_iter().find(|s| s.as_str() == name).ok_or(StoreError::Unreadable("sender"))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(text: &str, what: &'static str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| StoreError::Unreadable(what))
+}
+
+fn write_json<T: serde::Serialize>(value: &T, what: &'static str) -> Result<String> {
+    serde_json::to_string(value).map_err(|_| StoreError::Unreadable(what))
 }
 
 /// The 48 bits of a BSSID as a number.

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub)] // each test program uses its part of it
 #![allow(clippy::unwrap_used, clippy::result_large_err)]
 
+pub mod postgres;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -24,8 +26,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use welcome_proto::signature::{self, Params};
 use welcome_proto::sse::{Decoder, Event};
-use welcome_proto::{RouterId, Secret};
-use welcome_server::{Config, Ready, TlsFiles};
+use welcome_proto::RouterId;
+use welcome_server::{Config, Ready, Scope, Scopes, TlsFiles, add_api_token, add_enrolment_token};
 
 /// Long enough for a busy machine, short enough to see that something hangs.
 pub const SOON: Duration = Duration::from_secs(10);
@@ -33,6 +35,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// A server in this process.
 pub struct Server {
     pub addr: SocketAddr,
+    pub config: Config,
     pub enrolment: String,
     pub operator: String,
     stop: oneshot::Sender<()>,
@@ -40,32 +43,29 @@ pub struct Server {
 }
 
 impl Server {
-    /// On this data directory; its tokens are empty unless it is the first start.
+    /// On this data directory.
     pub async fn on(data: &Path) -> Self {
         Self::with_tls(data, None).await
     }
 
     pub async fn with_tls(data: &Path, tls: Option<TlsFiles>) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        Self::serve(Config { listen, data: data.to_owned(), tls, public_url: None }).await
+        Self::serve(Config { tls, ..Config::new(listen, data.to_owned()) }).await
     }
 
     pub async fn with_public_url(data: &Path, url: &str) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        Self::serve(Config { listen, data: data.to_owned(), tls: None, public_url: Some(url.parse().unwrap()) }).await
+        Self::serve(Config { public_url: Some(url.parse().unwrap()), ..Config::new(listen, data.to_owned()) }).await
     }
 
-    async fn serve(config: Config) -> Self {
+    /// With another configuration. Its database is PostgreSQL where the tests are told one ([`postgres::database`]).
+    pub async fn serve(mut config: Config) -> Self {
+        config.database = postgres::database(&config.data).await;
         let (stop, stopped) = oneshot::channel::<()>();
-        let ready = welcome_server::serve(config, async { drop(stopped.await) }).await.unwrap();
-        let text = |secret: Option<&Secret>| secret.map(|s| s.reveal().to_owned()).unwrap_or_default();
-        Self {
-            addr: ready.addr,
-            enrolment: text(ready.first.as_ref().map(|f| &f.enrolment)),
-            operator: text(ready.first.as_ref().map(|f| &f.operator)),
-            stop,
-            ready,
-        }
+        let ready = welcome_server::serve(config.clone(), async { drop(stopped.await) }).await.unwrap();
+        let operator = add_api_token(&config, None, "operator", Scopes::all()).await.unwrap().reveal().to_owned();
+        let enrolment = enrolment_token(&config, true).await;
+        Self { addr: ready.addr, config, enrolment, operator, stop, ready }
     }
 
     pub async fn stop(self) {
@@ -79,19 +79,27 @@ impl Server {
 
     /// As the operator.
     pub async fn operate(&self, method: Method, target: &str, body: Option<Value>) -> Answer {
+        self.ask(&self.operator, method, target, body).await
+    }
+
+    /// An API token with these scopes alone.
+    pub async fn application(&self, scopes: &[Scope]) -> String {
+        let scopes = Scopes(scopes.iter().copied().collect());
+        add_api_token(&self.config, None, "application", scopes).await.unwrap().reveal().to_owned()
+    }
+
+    /// With an API token.
+    pub async fn ask(&self, token: &str, method: Method, target: &str, body: Option<Value>) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(target)
-            .header("authorization", format!("Bearer {}", self.operator))
+            .header("authorization", format!("Bearer {token}"))
             .body(body.map(|b| b.to_string()).unwrap_or_default());
         self.client().send(request.unwrap()).await
     }
 
     pub async fn token(&self, vouch: bool) -> String {
-        let answer =
-            self.operate(Method::POST, "/v1/operator/tokens", Some(json!({"vouch": vouch, "ttl_s": 60}))).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        answer.json()["token"].as_str().unwrap().to_owned()
+        enrolment_token(&self.config, vouch).await
     }
 
     /// A router that the operator vouches for, or not.
@@ -119,9 +127,18 @@ impl Server {
     }
 
     pub async fn put_offer(&self, router: &RouterId, id: &str, title: &str) -> StatusCode {
-        let offer = json!({"id": id, "content": {"title": title}});
-        self.operate(Method::PUT, &format!("/v1/operator/routers/{router}/offers/{id}"), Some(offer)).await.status
+        self.offer(router, "server", json!({"id": id, "content": {"title": title}})).await.status
     }
+
+    /// Publishes an offer for one router.
+    pub async fn offer(&self, router: &RouterId, sender: &str, offer: Value) -> Answer {
+        let target = format!("/v1/operator/offers/{}?sender={sender}", offer["id"].as_str().unwrap_or("x"));
+        self.operate(Method::PUT, &target, Some(json!({"offer": offer, "for": {"routers": [router]}}))).await
+    }
+}
+
+async fn enrolment_token(config: &Config, vouch: bool) -> String {
+    add_enrolment_token(config, None, vouch, Duration::from_secs(3600)).await.unwrap().reveal().to_owned()
 }
 
 /// Asks without any credential.

@@ -60,8 +60,11 @@ impl Server {
         serve.arg("--tls-cert").arg(dir.join("cert.pem")).arg("--tls-key").arg(dir.join("key.pem"));
         let mut process = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let token = said.find_map(|line| line.strip_prefix("enrolment token: ").map(str::to_owned));
-        Self { process, token: token.expect("the first start of a server prints a token") }
+        said.find(|line| line.starts_with("listening on ")).expect("the server starts");
+        let made = Command::new(program).args(["token", "--data"]).arg(dir.join("data")).output().unwrap();
+        let made = String::from_utf8(made.stdout).unwrap();
+        let token = made.strip_prefix("enrolment token: ").map(|token| token.trim_end().to_owned());
+        Self { process, token: token.expect("the server makes a token") }
     }
 }
 

@@ -52,7 +52,7 @@ impl Client<'_> {
     /// # Errors
     /// When the server gave none.
     pub(crate) fn fetch(&self) -> Result<()> {
-        let visit = self.run("fetch", &["--server", URL, "--ca-file", AUTHORITY_FILE])?;
+        let visit = self.run("fetch", &["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", TOKEN_FILE])?;
         ensure!(visit.code == 0, "fetch ended with {}", visit.code);
         Ok(())
     }

@@ -1,17 +1,18 @@
 //! The server, in namespace `net`, and its operator.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hwsim::PROGRAMS_DIR;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use crate::certificate::{AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE, issue};
 use crate::network::within;
-use crate::process::{Daemon, log_text};
+use crate::process::Daemon;
 use crate::wait::until;
 
 /// Namespace of the Internet side.
@@ -32,17 +33,17 @@ impl Directory {
     /// Starts it for the first time, with a certificate of its own.
     ///
     /// # Errors
-    /// When it does not come up or prints no tokens.
+    /// When it does not come up or makes no tokens.
     pub(crate) fn start() -> Result<Self> {
         issue(HOST)?;
         fs::write("/etc/hosts", format!("127.0.0.1 localhost\n{ADDRESS} {HOST}\n")).context("write /etc/hosts")?;
         let daemon = spawn()?;
-        let token =
-            |name: &str| until(Duration::from_secs(20), &format!("the server prints its {name}"), || Ok(printed(name)));
-        let directory =
-            Self { enrolment_token: token("enrolment token")?, operator_token: token("operator token")?, daemon };
-        directory.await_healthy()?;
-        Ok(directory)
+        await_healthy()?;
+        let (enrolment_token, operator_token) =
+            (made("token", "enrolment token: ")?, made("api-token", "API token: ")?);
+        // What the stations' owners got from the operator.
+        fs::write(TOKEN_FILE, &operator_token).context("write the API token")?;
+        Ok(Self { enrolment_token, operator_token, daemon })
     }
 
     /// Kills it without a chance to clean up.
@@ -59,7 +60,7 @@ impl Directory {
     /// When it does not come up.
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.daemon = spawn()?;
-        self.await_healthy()
+        await_healthy()
     }
 
     /// Waits for the only router to enrol, announce its networks and listen for offers; returns its name.
@@ -81,7 +82,8 @@ impl Directory {
     /// When the server refuses it.
     pub(crate) fn put_offer(&self, router: &str, offer: &Value) -> Result<()> {
         let id = offer["id"].as_str().context("an offer has an id")?;
-        let url = format!("{URL}/v1/operator/routers/{router}/offers/{id}");
+        let url = format!("{URL}/v1/operator/offers/{id}");
+        let offer = json!({"offer": offer, "for": {"routers": [router]}});
         let answer = within(NET, || {
             let request = client()?.put(&url).header("Authorization", self.authorization());
             request.send_json(offer).context("put an offer")
@@ -111,12 +113,12 @@ impl Directory {
     fn authorization(&self) -> String {
         format!("Bearer {}", self.operator_token)
     }
+}
 
-    fn await_healthy(&self) -> Result<()> {
-        until(Duration::from_secs(20), "the server answers", || {
-            Ok(within(NET, || client()?.get(format!("{URL}/healthz")).call().context("ask")).ok().map(drop))
-        })
-    }
+fn await_healthy() -> Result<()> {
+    until(Duration::from_secs(20), "the server answers", || {
+        Ok(within(NET, || client()?.get(format!("{URL}/healthz")).call().context("ask")).ok().map(drop))
+    })
 }
 
 fn spawn() -> Result<Daemon> {
@@ -126,9 +128,11 @@ fn spawn() -> Result<Daemon> {
     Daemon::start(LOG, NET, &[&[program.as_str()][..], &words].concat())
 }
 
-fn printed(name: &str) -> Option<String> {
-    let prefix = format!("{name}: ");
-    log_text(LOG).lines().find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
+/// A token of the running server, made on its command line.
+fn made(command: &str, prefix: &str) -> Result<String> {
+    let output = Command::new(format!("{PROGRAMS_DIR}/{LOG}")).args([command, "--data", DATA]).output()?;
+    let said = String::from_utf8(output.stdout)?;
+    said.strip_prefix(prefix).map(|token| token.trim_end().to_owned()).with_context(|| format!("{command} said {said:?}"))
 }
 
 /// A new one for each request: kept connections would not survive the server.
@@ -141,6 +145,8 @@ fn client() -> Result<ureq::Agent> {
 const HOST: &str = "directory.test";
 const ADDRESS: &str = "198.51.100.2";
 const DATA: &str = "/tmp/welcome-server";
+/// What lets a client have the keys of shared networks.
+pub(crate) const TOKEN_FILE: &str = "/tmp/api-token";
 
 /// Name of the program and of its log.
 const LOG: &str = "welcome-server";

@@ -1,19 +1,20 @@
 //! Images and pages by their digest. In the database and not in files, so that any server process has them.
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 use welcome_proto::Digest;
 use welcome_proto::offer::{File, FileKind};
 
-use super::{Result, Store, int, length, read_json};
+use super::{Result, Store, int, length, read_json, read_u64};
 
 impl Store {
     /// Keeps these bytes, if they are not here yet.
-    pub(crate) async fn put_content(&self, digest: &Digest, kind: FileKind, bytes: &[u8]) -> Result<()> {
+    pub(crate) async fn put_content(&self, digest: &Digest, kind: FileKind, bytes: &[u8], now: u64) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO content (digest, kind, bytes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        sqlx::query("INSERT INTO content (digest, kind, bytes, added) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
             .bind(&digest.0[..])
             .bind(kind_name(kind))
             .bind(bytes)
+            .bind(int(now))
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
@@ -22,16 +23,16 @@ impl Store {
 
     /// What these bytes are, and how many.
     pub(crate) async fn content(&self, digest: &Digest) -> Result<Option<(FileKind, u64)>> {
-        let row: Option<(String, i64)> = sqlx::query_as("SELECT kind, length(bytes) FROM content WHERE digest = ?")
+        let row: Option<(String, i64)> = sqlx::query_as("SELECT kind, length(bytes) FROM content WHERE digest = $1")
             .bind(&digest.0[..])
             .fetch_optional(&self.read)
             .await?;
-        row.map(|(kind, length)| Ok((read_kind(&kind)?, super::read_u64(length, "length")?))).transpose()
+        row.map(|(kind, length)| Ok((read_kind(&kind)?, read_u64(length, "length")?))).transpose()
     }
 
     /// A piece of these bytes; an empty one at their end.
     pub(crate) async fn content_piece(&self, digest: &Digest, from: u64, most: usize) -> Result<Option<Vec<u8>>> {
-        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT substr(bytes, ?, ?) FROM content WHERE digest = ?")
+        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT substr(bytes, CAST($1 AS INTEGER), CAST($2 AS INTEGER)) FROM content WHERE digest = $3")
             .bind(int(from.saturating_add(1))) // SQL counts from one
             .bind(length(most))
             .bind(&digest.0[..])
@@ -42,8 +43,8 @@ impl Store {
 }
 
 /// Why an offer cannot have this file, if it cannot.
-pub(super) async fn look_for_file(tx: &mut Transaction<'_, Sqlite>, file: &File) -> Result<Option<String>> {
-    let row: Option<(String, i64)> = sqlx::query_as("SELECT kind, length(bytes) FROM content WHERE digest = ?")
+pub(super) async fn look_for_file(tx: &mut Transaction<'_, Any>, file: &File) -> Result<Option<String>> {
+    let row: Option<(String, i64)> = sqlx::query_as("SELECT kind, length(bytes) FROM content WHERE digest = $1")
         .bind(&file.digest.0[..])
         .fetch_optional(&mut **tx)
         .await?;
