@@ -12,8 +12,6 @@ use ring::digest::{SHA256, digest};
 use welcome_proto::Color;
 use welcome_proto::color::{on, readable};
 
-
-
 /// The style of a page: what all have in common, and the colours of its offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Style {
@@ -110,8 +108,8 @@ button.quiet:hover{color:var(--ink)}\
 
 #[cfg(test)]
 mod tests {
-    use welcome_proto::color::{ENOUGH, contrast};
     use super::*;
+    use welcome_proto::color::{ENOUGH, contrast};
 
     /// The value of a variable in the light and in the dark scheme.
     fn schemes(name: &str) -> [Color; 2] {
