@@ -55,6 +55,11 @@ impl Hub {
         Self { routers: Arc::default(), stop }
     }
 
+    /// Cancelled when all streams end.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Opens a stream of this router. If it has [`MAX_STREAMS`] already, its oldest one ends.
     pub(crate) fn subscribe(&self, org: &OrgId, router: &RouterId) -> Subscription {
         let end = self.stop.child_token();

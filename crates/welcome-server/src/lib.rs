@@ -6,6 +6,7 @@
 //! reads its set anew and has it signed by `key`. `app` puts the parts together.
 
 mod app;
+mod console;
 mod fanout;
 mod file;
 mod http;
@@ -14,6 +15,7 @@ mod ids;
 mod key;
 mod listen;
 mod open;
+mod password;
 mod place;
 mod presence;
 mod rights;

@@ -28,10 +28,7 @@ pub(crate) async fn say(
     Body(body): Body,
 ) -> Result<impl IntoResponse, Error> {
     let Say { network, title, text, link } = parse(&body)?;
-    let id = format!("say-{}", token::random_hex::<8>());
-    let id = id.parse().expect("`say-` and hexadecimal digits are an offer id");
-    let mut offer = Offer { networks: vec![network], priority: 100, ..Offer::new(id, title) };
-    offer.when.until = Some(unix_now() + FOR_S);
+    let mut offer = for_this_moment(network, title);
     (offer.content.text, offer.content.link) = (text, link);
     offer.check().map_err(|e| Error::BadRequest(e.to_string()))?;
     app.store.router(&program.org, &router).await?.ok_or(Error::NotFound)?;
@@ -39,9 +36,24 @@ pub(crate) async fn say(
     Ok(Json(Said { streams }))
 }
 
+/// A message to whoever is on this network now; it is over soon.
+pub(crate) fn for_this_moment(network: NetworkId, title: String) -> Offer {
+    let id = format!("say-{}", token::random_hex::<8>());
+    let id = id.parse().expect("`say-` and hexadecimal digits are an offer id");
+    let mut offer = Offer { networks: vec![network], priority: 100, ..Offer::new(id, title) };
+    offer.when.until = Some(unix_now() + FOR_S);
+    offer
+}
+
 impl App {
     /// Signs a message for one router and hands it to its streams; to how many, as far as this process knows.
-    pub(crate) async fn say(&self, org: &OrgId, router: &RouterId, sender: Sender, offer: Offer) -> Result<usize, Error> {
+    pub(crate) async fn say(
+        &self,
+        org: &OrgId,
+        router: &RouterId,
+        sender: Sender,
+        offer: Offer,
+    ) -> Result<usize, Error> {
         let unwritable = |_| StoreError::Unreadable("message");
         let statement = Statement { router: router.clone(), sender, offer };
         let say = self.keys.of(org).await?.sign(&statement).map_err(unwritable)?;

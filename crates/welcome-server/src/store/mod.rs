@@ -4,10 +4,12 @@
 //! transaction, committed when it returns. Never logs a key, a token or an address.
 
 mod api_tokens;
+mod areas;
 mod audit;
 mod content;
 mod db;
 mod enrolment;
+mod fleet;
 mod invitations;
 mod listing;
 mod live;
@@ -25,6 +27,7 @@ pub(crate) use self::api_tokens::ApiToken;
 pub(crate) use self::audit::AuditEntry;
 pub(crate) use self::db::{DATABASE, Store};
 pub(crate) use self::enrolment::{Enrolled, NewToken};
+pub(crate) use self::fleet::{NetworkCount, NetworkFilter, NetworkRow};
 pub(crate) use self::invitations::{Invitation, Taken};
 pub(crate) use self::listing::{KeysFor, Which};
 pub(crate) use self::networks::Announced;
