@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
-use welcome_core::{Action, Agent, Event, Notice, Now, View};
-use welcome_proto::Mac;
+use welcome_core::{Action, Agent, Carry, Event, Notice, Now, View};
 use welcome_proto::announce::Announce;
+use welcome_proto::challenge::{ChallengeName, WitnessReport};
+use welcome_proto::{ChallengeId, Mac};
 
 use crate::clock::Clock;
 use crate::day;
 use crate::local_time::LocalTime;
 use crate::meter::Meter;
-use crate::upstream::Reports;
+use crate::upstream::{Reports, Words};
 use crate::watch::Heard;
 
 /// How many events are handled before the picture of them is published, if that many are waiting: a hundred phones
@@ -51,6 +52,12 @@ pub struct App {
     pub notices: mpsc::Sender<Notice>,
     /// Addresses to look for.
     pub wanted: mpsc::Sender<IpAddr>,
+    /// What the radios are to carry.
+    pub carry: watch::Sender<Option<Carry>>,
+    /// Names to listen for.
+    pub listen: mpsc::Sender<(ChallengeId, ChallengeName)>,
+    /// What the server asked for.
+    pub words: Words,
 }
 
 /// Where events come from. What happens on the air comes first.
@@ -103,7 +110,7 @@ impl App {
         }
         debug!(?event);
         let mut changed = false;
-        let mut new_day = None;
+        let (mut new_day, mut unheard) = (None, None);
         let now = self.now();
         for action in self.agent.handle(now, event) {
             match action {
@@ -126,7 +133,19 @@ impl App {
                 Action::NewDay { number } => new_day = Some(number),
                 // A full queue means that many are being looked for; the portal asks again.
                 Action::ResolveAddress(ip) => drop(self.wanted.try_send(ip)),
+                Action::Carry(carry) => drop(self.carry.send_replace(carry)),
+                // There is room for the one that the core listens for at a time.
+                Action::Listen { id, name } => {
+                    if self.listen.try_send((id.clone(), name)).is_err() {
+                        unheard = Some(id);
+                    }
+                }
+                Action::Tell(word) => self.words.push(word),
             }
+        }
+        if let Some(id) = unheard {
+            let report = WitnessReport { heard: vec![], refused: Some("it is busy".to_owned()) };
+            changed |= self.take((Event::Listened { id, report }, None), joins);
         }
         if let Some(number) = new_day {
             let day = day::new(number, self.clock.now().mono);

@@ -1,10 +1,11 @@
-//! The command line: `run`, `check`, `status`, `withdraw`, `version`. Only its shape; who does the work is `main`'s affair.
+//! The command line: `run`, `check`, `status`, `withdraw`, `restore`, `version`. Only its shape; who does the work is `main`'s affair.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::air::record;
 use crate::config;
 
 /// Reads the command line, program name first.
@@ -44,9 +45,11 @@ pub enum Command {
     Check(Check),
     /// Ask the running agent how it is
     Status(Status),
-    /// Take what the agent added to /etc/config/dhcp out of it again, and the rules of one that was killed; for the
-    /// removal of the package
+    /// Take what the agent added to /etc/config/dhcp out of it again, and the rules and the challenge of one that was
+    /// killed; for the removal of the package
     Withdraw(Withdraw),
+    /// Give the networks their own names back, if an agent that was killed has left a challenge on the air
+    Restore(Restore),
     /// Print the version
     Version,
 }
@@ -96,6 +99,20 @@ pub struct Withdraw {
     /// Where the agent notes what it added
     #[arg(long, value_name = "DIR", default_value = config::DEFAULT_STATE_DIR)]
     pub state_dir: PathBuf,
+    /// Where the agent notes what its radios carry
+    #[arg(long, value_name = "FILE", default_value = record::DEFAULT_FILE)]
+    pub record: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// Where the agent notes what its radios carry
+    #[arg(long, value_name = "FILE", default_value = record::DEFAULT_FILE)]
+    pub record: PathBuf,
+    /// Wait until it is time; the agent starts this beside itself
+    #[arg(long)]
+    pub when_due: bool,
 }
 
 /// How much to log.

@@ -74,6 +74,14 @@ fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// For how long this machine has been running: what every process of it agrees on, whoever sets the clock.
+#[must_use]
+pub fn uptime() -> Option<Duration> {
+    // `350735.47 234388.90`: whole seconds are enough.
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    text.split('.').next()?.parse().ok().map(Duration::from_secs)
+}
+
 fn is_plausible(wall: u64) -> bool {
     wall >= EARLIEST
 }
@@ -100,6 +108,12 @@ mod tests {
         assert!((1000..1005).contains(&time.now()));
         time.learn(u64::MAX);
         assert!(time.now() > 0, "and the nonsense of a server breaks nothing");
+    }
+
+    #[test]
+    fn the_machine_has_been_running_and_goes_on() {
+        let before = uptime().unwrap();
+        assert!(before > Duration::ZERO && uptime().unwrap() >= before);
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! (`welcome_core`), which decides, and performs what the core says; [`portal`] shows the outcome to the station;
 //! [`upstream`] tells the server. [`config`] is what the sharer wants, [`bus`] the way to
 //! the other programs of an OpenWrt router, [`status`] what the operator sees, [`advertise`] what the router's DHCP
-//! servers say of us, [`wire`] a connection with or without TLS, [`mod@file`] how things are kept on flash, [`run`] starts
+//! servers say of us, [`air`] what our radios carry for a proof of ownership, [`wire`] a connection with or without TLS, [`mod@file`] how things are kept on flash, [`run`] starts
 //! and stops everything, [`tasks`] keeps what runs, [`clock`] tells the time, [`local_time`] the time of day in its [`mod@zone`], [`mod@day`] is what is
 //! remembered until midnight, and [`meter`] how long things took.
 //!
 //! The library is for the program and its tests; it promises nothing to others.
 
 pub mod advertise;
+pub mod air;
 pub mod app;
 pub mod bus;
 pub mod cli;

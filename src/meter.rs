@@ -101,8 +101,11 @@ mod tests {
     /// The core gives out the names of visits; so they come from there.
     fn sessions(n: u8) -> Vec<SessionId> {
         let network = welcome_core::NetworkRules { ifnames: ["w".to_owned()].into(), ..Default::default() };
-        let rules =
-            welcome_core::Rules { networks: SortedMap::from([("n".parse().unwrap(), network)]), offers: vec![] };
+        let rules = welcome_core::Rules {
+            networks: SortedMap::from([("n".parse().unwrap(), network)]),
+            offers: vec![],
+            ownership: false,
+        };
         let mut agent = Agent::default();
         let now = Now::default();
         let joins = (0..n).map(|i| Event::StationAuthorized {

@@ -4,7 +4,7 @@
 //! Stop: tell all, wait at most four seconds. What ends unasked in between ends the agent, with its name.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 use welcome_core::{Agent, Event, View};
 
+use crate::air::guard::{self, Guard};
+use crate::air::record;
+use crate::air::{Air, Ways};
 use crate::app::{App, Inputs};
 use crate::cli::{self, Command};
 use crate::clock::Clock;
-use crate::config::{Config, DEFAULT_CATCH, LoadError};
+use crate::config::{Config, DEFAULT_CATCH, DEFAULT_LOG_LEVEL, DEFAULT_SUPPLICANT_DIR, LoadError};
 use crate::content::{self, Store};
 use crate::firewall::nft::Nft;
 use crate::firewall::{self, Firewall};
@@ -30,7 +33,7 @@ use crate::portal::{Doors, Limits, Portal};
 use crate::status::object::{Object, Reloaded};
 use crate::status::{self, Backlog, Source, Status};
 use crate::tasks::{Stop, Tasks};
-use crate::upstream::{self, Reports, Upstream};
+use crate::upstream::{self, Reports, Upstream, Words};
 use crate::{advertise, bus, day, logging, passes, reload, uplink, watch as sources};
 
 /// The exit code for wrong usage (`EX_USAGE` of sysexits.h).
@@ -45,6 +48,7 @@ const ASKED: usize = 64;
 const WANTED: usize = 64;
 const NOTICES: usize = 256;
 const FETCHED: usize = 1;
+const CALLS: usize = 1;
 
 /// The program: reads the command line, does what it says, and names the exit code.
 pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
@@ -63,7 +67,11 @@ pub fn main(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
             status::ask(options.socket.as_deref(), options.json).and_then(|text| say(text.trim_end()))
         }
         Command::Run(options) => run_command(&options),
-        Command::Withdraw(options) => take_back(&options.socket, &options.state_dir).and_then(|text| say(&text)),
+        Command::Withdraw(options) => {
+            let record = record::File::new(&options.record);
+            take_back(&options.socket, &options.state_dir, &record).and_then(|text| say(&text))
+        }
+        Command::Restore(options) => restore(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,7 +87,8 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
     logging::install(options.log, options.log_level.map_or(config.log_level, Into::into))?;
     if !config.enabled {
         warn!("option `enabled` of section `main` is 0; nothing to do");
-        return take_back(&config.ubus_socket, &config.state_dir).map(|what| info!("{what}"));
+        let record = record::File::beside(&config.status_socket);
+        return take_back(&config.ubus_socket, &config.state_dir, &record).map(|what| info!("{what}"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let outcome = runtime.block_on(async {
@@ -93,7 +102,7 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        run(config, options.log_level.map(Into::into), oneshot::channel().0, stop).await
+        run(config, options.log_level.map(Into::into), Guard::SELF.into(), oneshot::channel().0, stop).await
     });
     if let Err(error) = &outcome {
         error!("failed to {error:#}");
@@ -101,16 +110,29 @@ fn run_command(options: &cli::Run) -> anyhow::Result<()> {
     outcome
 }
 
-/// Nothing stays behind of an agent that is switched off or removed: no rule that holds guests, and no captive portal that
-/// phones are told of. Says what was done.
-fn take_back(ubus_socket: &Path, state_dir: &Path) -> anyhow::Result<String> {
+/// Nothing stays behind of an agent that is switched off or removed: no rule that holds guests, no captive portal that
+/// phones are told of, and no challenge on the air. Says what was done.
+fn take_back(ubus_socket: &Path, state_dir: &Path, record: &record::File) -> anyhow::Result<String> {
     // Who has not the right to look cannot say whether there are rules; that must not keep the rest from being done.
     let cleared = firewall::clear(&Nft::default());
+    let restored = guard::restore(record, false).context("give the networks their own names back");
     let said = advertise::withdraw(ubus_socket, state_dir).context("leave the DHCP servers as they were")?;
+    restored?;
     Ok(match cleared {
         Ok(()) => said,
         Err(error) => format!("{said}; failed to {error:#}"),
     })
+}
+
+/// What the agent may have left on the air goes; nobody but the log may listen.
+fn restore(options: &cli::Restore) -> anyhow::Result<()> {
+    logging::install(cli::LogTo::Auto, DEFAULT_LOG_LEVEL)?;
+    let restored = guard::restore(&record::File::new(&options.record), options.when_due);
+    match &restored {
+        Ok(what) => info!("{what}"),
+        Err(error) => error!("failed to {error:#}"),
+    }
+    restored.map(drop)
 }
 
 /// A running agent, for whoever started it in this process.
@@ -129,13 +151,14 @@ pub struct Ready {
 }
 
 /// Runs the agent until `stop`; says so by `ready` once stations can reach it. A `level` holds against what a new
-/// configuration says.
+/// configuration says; `guard` is the program that takes a challenge off the air if this one cannot.
 ///
 /// # Errors
 /// If something cannot be bound, or a part ends that should not; the text names it.
 pub async fn run(
     config: Config,
     level: Option<tracing::Level>,
+    guard: PathBuf,
     ready: oneshot::Sender<Ready>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
@@ -195,6 +218,21 @@ pub async fn run(
     let source = Arc::new(Source { view: views.clone(), meter: Arc::clone(&meter), clock, backlog, firewall });
     tasks.spawn("status", status.run(Arc::clone(&source), tasks.stop_signal()));
     let bus = bus::start(&config.ubus_socket, &mut tasks)?;
+    let (carry, carried) = watch::channel(None);
+    let (listen, calls) = mpsc::channel(CALLS);
+    let ways = Ways {
+        joins: config.joins,
+        hostapd_dir: config.hostapd_dir.clone(),
+        supplicant_dir: DEFAULT_SUPPLICANT_DIR.into(),
+        ubus_socket: config.ubus_socket.clone(),
+        bus: bus.clone(),
+    };
+    let file = record::File::beside(&config.status_socket);
+    let guard = Guard::new(guard);
+    let mut air = Air { ways, file, guard, clock, wanted: carried, calls, events: ask.clone() };
+    // Before anybody asks the radios for their names.
+    air.mend().await;
+    tasks.spawn("air", air.run(tasks.stop_signal()));
     let watched = sources::Sources { config: configs.clone(), bus: bus.clone(), clock, to: hear, wanted };
     sources::start(watched, &mut tasks)?;
     let read_again = Box::new(move || reload(&configure, level));
@@ -203,6 +241,7 @@ pub async fn run(
     let object = Object { bus, source, ask: ask.clone(), notices, reload: read_again };
     tasks.spawn("object", object.run(tasks.stop_signal()));
     tasks.spawn("rules", pass_on_rules(configs.clone(), ask.clone(), tasks.stop_signal()));
+    let words = Words::default();
     let told = config.server.is_some().then(|| reports.clone());
     let (want_files, wanted_files) = watch::channel(content::Files::new());
     let (fetch, fetched) = mpsc::channel(FETCHED);
@@ -211,8 +250,15 @@ pub async fn run(
     if let Some(server) = config.server {
         let upstream = Upstream::new(server, &config.state_dir, upstream::seed(), upstream::Timing::default());
         let content = upstream::fetch::Ends { missing: store.missing(), fetched: fetch };
-        let lines =
-            upstream::Lines { announce: announces, reports, events: ask.clone(), wanted: want_files, content, captive };
+        let lines = upstream::Lines {
+            announce: announces,
+            reports,
+            words: words.clone(),
+            events: ask.clone(),
+            wanted: want_files,
+            content,
+            captive,
+        };
         tasks.spawn("upstream", upstream.run(lines, tasks.stop_signal()));
     }
 
@@ -230,6 +276,9 @@ pub async fn run(
         reports: told,
         notices: notify,
         wanted: want,
+        carry,
+        listen,
+        words,
     };
     drop(ask);
     let mut stopped = tasks.stop_signal();

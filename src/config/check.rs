@@ -15,8 +15,8 @@ use super::raw::{Raw, Section, Value};
 use super::reader::{Reader, label, parse};
 use super::{
     Config, DEFAULT_CACHE_DIR, DEFAULT_CACHE_KIB, DEFAULT_CATCH, DEFAULT_ENABLED, DEFAULT_HOSTAPD_DIR,
-    DEFAULT_LANGUAGES, DEFAULT_LEASES, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_STATE_DIR, DEFAULT_STATUS_SOCKET,
-    DEFAULT_TLS_LISTEN, DEFAULT_UBUS_SOCKET, Joins, Problem, Server, ServerUrl, Tls, network,
+    DEFAULT_LANGUAGES, DEFAULT_LEASES, DEFAULT_LISTEN, DEFAULT_LOG_LEVEL, DEFAULT_OWNERSHIP, DEFAULT_STATE_DIR,
+    DEFAULT_STATUS_SOCKET, DEFAULT_TLS_LISTEN, DEFAULT_UBUS_SOCKET, Joins, Problem, Server, ServerUrl, Tls, network,
 };
 use crate::zone::Zone;
 
@@ -46,7 +46,7 @@ pub const KNOWN: [(&str, &[&str]); 5] = [
             "clock",
         ],
     ),
-    ("server", &["url", "token", "ca_file", "allow_plain_http"]),
+    ("server", &["url", "token", "ca_file", "allow_plain_http", "ownership"]),
     (
         "network",
         &[
@@ -107,6 +107,7 @@ pub fn check(raw: &Raw, zone: &Zone) -> Result<(Config, Vec<Wanted>), Vec<Proble
     let server = at_most_one(raw, "server", &mut problems);
     let mut config = read_main(main, zone, &mut problems);
     config.server = server.and_then(|s| read_server(&mut Reader::new(s, &mut problems)));
+    config.rules.ownership = config.server.as_ref().is_some_and(|s| s.ownership);
     network::read(raw, &mut config, &mut problems);
     let Offers { offers, wanted } = offer::read(raw, &config.rules.networks, &config.zone, &mut problems);
     config.rules.offers = offers;
@@ -205,6 +206,7 @@ fn read_listen(main: &mut Reader<'_>, option: &str, default: SocketAddr) -> Vec<
 /// A section without a URL is none: that is how the form of a web interface looks before it is filled in.
 fn read_server(server: &mut Reader<'_>) -> Option<Server> {
     let allow_plain_http = server.bool("allow_plain_http", false);
+    let ownership = server.bool("ownership", DEFAULT_OWNERSHIP);
     let token = server.value("token").map(|v| Secret::new(&*v.text));
     let ca_file = server.path("ca_file");
     let Some(Value { line, text }) = server.value("url") else {
@@ -236,7 +238,7 @@ fn read_server(server: &mut Reader<'_>) -> Option<Server> {
             server.problem(*line, "url", what);
         }
     }
-    Some(Server { url, token, ca_file, allow_plain_http })
+    Some(Server { url, token, ca_file, allow_plain_http, ownership })
 }
 
 fn at_most_one<'a>(raw: &'a Raw, kind: &str, problems: &mut Vec<Problem>) -> Option<&'a Section> {

@@ -41,6 +41,10 @@ pub const DEFAULT_LOG_LEVEL: Level = Level::INFO;
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), welcome_proto::lan::PORT);
 /// Where OpenWrt's hostapd and most others have their control sockets.
 pub const DEFAULT_HOSTAPD_DIR: &str = "/var/run/hostapd";
+/// Where wpa_supplicant's are, for a router that has one.
+pub const DEFAULT_SUPPLICANT_DIR: &str = "/var/run/wpa_supplicant";
+/// Who has a router registered wants its networks listed, and that takes a challenge.
+pub const DEFAULT_OWNERSHIP: bool = true;
 /// Where OpenWrt's dnsmasq keeps its leases.
 pub const DEFAULT_LEASES: &str = "/tmp/dhcp.leases";
 /// Where ubusd listens since OpenWrt 21.02.
@@ -156,6 +160,8 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// `http://` was allowed; the URL is a loopback one if it is used.
     pub allow_plain_http: bool,
+    /// Whether it may have a network carry a challenge, and ask what is heard of others'.
+    pub ownership: bool,
 }
 
 impl Tls {

@@ -27,7 +27,7 @@ pub(super) fn offer(id: &str, title: &str, text: &str, link: Option<&str>) -> Of
 /// The picture of one guest at [`GUEST`] with these offers; the visit is the same in each.
 pub(super) fn guest_view(offers: Vec<Offer>) -> View {
     let network = NetworkRules { ifnames: SortedSet::from(["w".to_owned()]), ..NetworkRules::default() };
-    let rules = Rules { networks: SortedMap::from([("cafe".parse().unwrap(), network)]), offers };
+    let rules = Rules { networks: SortedMap::from([("cafe".parse().unwrap(), network)]), offers, ownership: false };
     let mut agent = Agent::default();
     let mac = Mac([2, 0, 0, 0, 0, 1]);
     let now = Now::default();

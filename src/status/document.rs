@@ -83,6 +83,15 @@ pub struct NetworkStatus {
     pub bss: Vec<BssStatus>,
     /// Whether the server is told of it.
     pub announced: bool,
+    /// How far the proof is that it is its sharer's, by the server's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<&'static str>,
+    /// Until when that holds, in seconds of Unix time, if it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified_until: Option<u64>,
+    /// For how long it still carries the name of a challenge, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge_s: Option<u64>,
     /// Stations on the air.
     pub stations: usize,
     /// Those of them that are guests.

@@ -60,7 +60,7 @@ impl Source {
             latency: self.meter.summary(),
             reports: (self.backlog)(),
             firewall: self.firewall.borrow().clone(),
-            networks: networks(&view),
+            networks: networks(&view, self.clock.now().mono),
             offers: view.offers.iter().map(held).collect(),
             sessions: view.sessions.values().map(|s| self.session(s)).collect(),
             truncated: false,
@@ -109,7 +109,7 @@ impl Source {
 
 /// The shared networks, as the document tells them.
 #[must_use]
-pub fn networks(view: &View) -> SortedMap<NetworkId, NetworkStatus> {
+pub fn networks(view: &View, now: Duration) -> SortedMap<NetworkId, NetworkStatus> {
     let network = |(id, network): (&NetworkId, &NetworkView)| {
         let here = view.sessions.values().filter(|s| s.on_air && s.network == *id);
         let bss = network.bss.iter().map(|b| BssStatus {
@@ -118,9 +118,22 @@ pub fn networks(view: &View) -> SortedMap<NetworkId, NetworkStatus> {
             ssid: b.ssid.clone(),
             freq: b.freq,
         });
-        let NetworkView { announced, arrived, shown, greeted_today, .. } = *network;
+        let NetworkView { announced, arrived, shown, greeted_today, challenge, .. } = *network;
         let (guests, stations) = (here.clone().filter(|s| s.guest).count(), here.count());
-        (id.clone(), NetworkStatus { bss: bss.collect(), announced, stations, guests, arrived, shown, greeted_today })
+        let standing = network.standing.as_ref();
+        let status = NetworkStatus {
+            bss: bss.collect(),
+            announced,
+            verified: standing.map(|s| s.state.as_str()),
+            verified_until: standing.and_then(|s| s.until),
+            challenge_s: challenge.map(|until| until.saturating_sub(now).as_secs()),
+            stations,
+            guests,
+            arrived,
+            shown,
+            greeted_today,
+        };
+        (id.clone(), status)
     };
     view.networks.iter().map(network).collect()
 }
@@ -169,7 +182,7 @@ pub(super) mod tests {
             freq: Some(2437),
         };
         let around = [
-            Event::Rules(Rules { networks, offers: vec![offer] }),
+            Event::Rules(Rules { networks, offers: vec![offer], ownership: false }),
             Event::BssUp(bss),
             Event::ServerLink(ServerLink::Away { reason: "connect to https://d: refused".to_owned() }),
         ];

@@ -134,7 +134,9 @@ impl Desk {
     fn serve(&mut self, request: Request) {
         let answered = match request.method.as_str() {
             "status" => self.status(&request),
-            "networks" => tell(&request, &Networks { networks: networks(&self.source.view()) }),
+            "networks" => {
+                tell(&request, &Networks { networks: networks(&self.source.view(), self.source.clock.now().mono) })
+            }
             "stations" => self.stations(&request),
             "offers" => self.offers(&request),
             "reload" => self.reload(&request),

@@ -68,7 +68,17 @@ fn write_network(f: &mut String, id: &str, network: &Value, link: &str) -> fmt::
         (true, "connected") => "listed at the server",
         (true, _) => "to be listed when the server is reached",
     };
-    writeln!(f, "network {id} ({listed}):")?;
+    let step = match network["verified"].as_str() {
+        Some("verified") => ", verified as yours",
+        Some("challenged") => ", being verified",
+        Some("conflict") => ", but somebody else says that it is theirs",
+        Some("expired") => ", to be verified again",
+        _ => "",
+    };
+    writeln!(f, "network {id} ({listed}{step}):")?;
+    if let Some(left) = network["challenge_s"].as_u64() {
+        writeln!(f, "  carries a challenge of the server's for another {}", Span(left))?;
+    }
     if list(&network["bss"]).is_empty() {
         writeln!(f, "  not on the air: hostapd has none of its interfaces")?;
     }
@@ -141,6 +151,19 @@ mod tests {
     fn a_span_is_said_in_two_units_at_most() {
         let spans = [59, 3599, 3600, 90_000].map(|s| Span(s).to_string());
         assert_eq!(spans, ["59 s", "59 min", "1 h 0 min", "1 d 1 h"]);
+    }
+
+    #[test]
+    fn how_far_the_proof_of_ownership_is_stands_with_the_network() {
+        let document = |network| json!({"server": {"link": "connected"}, "networks": {"cafe": network}});
+        let challenged = text(&document(json!({"announced": true, "verified": "challenged", "challenge_s": 61})));
+        let expected = "network cafe (listed at the server, being verified):\n  \
+                        carries a challenge of the server's for another 1 min\n";
+        assert!(challenged.contains(expected), "{challenged}");
+        let verified = text(&document(json!({"announced": true, "verified": "verified", "verified_until": 7})));
+        assert!(verified.contains("network cafe (listed at the server, verified as yours):\n  not on"), "{verified}");
+        let newer = text(&document(json!({"announced": true, "verified": "blessed"})));
+        assert!(newer.contains("network cafe (listed at the server):\n"), "{newer}");
     }
 
     #[test]

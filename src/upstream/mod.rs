@@ -6,8 +6,8 @@
 //!
 //! [`session`] is one conversation, and [`end`] why it is over; [`link`] its connections; [`identity`] the router's key.
 //! Down the [`stream`]: [`trust`] verifies, [`push`] reads, [`kept`] keeps and [`offers`] hands on what is to be shown;
-//! [`fetch`] gets its files. Up: [`reports`]
-//! keeps what is to be told. [`backoff`] says when to try again.
+//! [`fetch`] gets its files; [`ownership`] reads what it asks of our radios. Up: [`reports`]
+//! keeps what is to be told, [`words`] what was asked for. [`backoff`] says when to try again.
 
 pub mod backoff;
 pub mod end;
@@ -18,6 +18,7 @@ pub mod identity;
 pub mod kept;
 pub mod link;
 pub mod offers;
+pub mod ownership;
 pub mod push;
 pub mod reports;
 pub mod session;
@@ -25,6 +26,7 @@ pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod trust;
+pub mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use self::link::Link;
 use self::offers::Offers;
 pub use self::reports::Reports;
 use self::session::{Ends, Session};
+pub use self::words::Words;
 use crate::config::Server;
 use crate::tasks::Stop;
 
@@ -93,6 +96,8 @@ pub struct Lines {
     pub announce: watch::Receiver<Option<Announce>>,
     /// What happened.
     pub reports: Reports,
+    /// What the server asked for.
+    pub words: Words,
     /// To the app.
     pub events: mpsc::Sender<Event>,
     /// The files that the server's offers want, best first.
@@ -115,9 +120,9 @@ impl Upstream {
     /// # Errors
     /// Never; the signature is that of a task. Whatever goes wrong is tried again.
     pub async fn run(mut self, lines: Lines, mut stop: Stop) -> anyhow::Result<()> {
-        let Lines { announce, reports, events, wanted, content, captive } = lines;
+        let Lines { announce, reports, words, events, wanted, content, captive } = lines;
         let offers = Offers::new(&self.state_dir, events.clone(), wanted);
-        let mut ends = Ends { announce, reports, events, offers, content, captive };
+        let mut ends = Ends { announce, reports, words, events, offers, content, captive };
         let mut session = None;
         tokio::select! {
             () = self.keep(&mut session, &mut ends) => {}

@@ -30,6 +30,7 @@ use super::offers::Offers;
 use super::reports::Reports;
 use super::stream::read_stream;
 use super::trust::Trust;
+use super::words::{self, Words};
 use crate::clock::ServerTime;
 use crate::config::{Server, ServerUrl};
 use crate::file::sha256;
@@ -59,6 +60,8 @@ pub struct Ends {
     pub announce: watch::Receiver<Option<Announce>>,
     /// What happened.
     pub reports: Reports,
+    /// What the server asked for.
+    pub words: Words,
     /// To the app.
     pub events: mpsc::Sender<Event>,
     /// What the server pushes.
@@ -135,10 +138,10 @@ impl Session {
         // It keeps its own memory and connection; the requests go on beside it.
         let (link, time, timing) = (Arc::clone(&self.link), self.time, self.timing);
         let mut fetch = std::mem::replace(&mut self.fetch, Fetch::new(0));
-        let Ends { announce, reports, offers, content, .. } = ends;
+        let Ends { announce, reports, words, offers, content, events, .. } = ends;
         let outcome = tokio::select! {
-            end = read_stream(body, timing.silence, trust, time, offers) => end,
-            end = self.serve(router, announce, reports) => end,
+            end = read_stream(body, timing.silence, trust, time, offers, events) => end,
+            end = self.serve(router, announce, reports, words) => end,
             never = fetch.run(&link, content, timing.file) => match never {},
         };
         self.fetch = fetch;
@@ -219,12 +222,13 @@ impl Session {
         Err(End::Lost(anyhow::anyhow!("the server finds every request too old or too new")))
     }
 
-    /// Sends announces and reports as they come.
+    /// Sends announces, reports and words as they come.
     async fn serve(
         &mut self,
         router: &RouterId,
         announce: &mut watch::Receiver<Option<Announce>>,
         reports: &Reports,
+        words: &Words,
     ) -> Result<Never, End> {
         loop {
             tokio::select! {
@@ -232,6 +236,7 @@ impl Session {
                     changed.map_err(|_| End::NobodyListens)?;
                     self.announce(router, announce).await?;
                 }
+                () = words.wait() => self.tell(router, words).await?,
                 () = reports.wait() => {
                     // One visit makes several reports within a moment.
                     sleep(self.timing.gather).await;
@@ -239,6 +244,21 @@ impl Session {
                 }
             }
         }
+    }
+
+    async fn tell(&mut self, router: &RouterId, words: &Words) -> Result<(), End> {
+        let Some(word) = words.next() else { return Ok(()) };
+        let (target, body) = words::request(router, &word).map_err(anyhow::Error::from)?;
+        let answer = self.exchange(Some(router), Method::POST, &target, &body).await?;
+        if answer.status().is_client_error() {
+            let problem = self.problem(answer).await;
+            // It may have forgotten the challenge, or never have known of any.
+            debug!(problem = %told(&problem), target, "the server does not want to know");
+        } else {
+            self.accepted(answer).await?;
+        }
+        words.done(&word);
+        Ok(())
     }
 
     async fn report(&mut self, router: &RouterId, reports: &Reports) -> Result<(), End> {
@@ -377,7 +397,7 @@ impl Session {
 /// There is no end without a reason.
 pub(super) enum Never {}
 
-async fn tell(events: &mpsc::Sender<Event>, event: Event) -> Result<(), End> {
+pub(super) async fn tell(events: &mpsc::Sender<Event>, event: Event) -> Result<(), End> {
     events.send(event).await.map_err(|_| End::NobodyListens)
 }
 

@@ -1,15 +1,19 @@
-//! The stream down: bytes come in, each whole event goes to [`Offers`].
+//! The stream down: bytes come in, each whole event goes to [`Offers`] or, about [`ownership`], to the core.
 
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tracing::warn;
+use welcome_core::Event;
 use welcome_proto::sse;
 
 use super::end::End;
 use super::offers::Offers;
-use super::session::Never;
+use super::ownership;
+use super::session::{Never, tell};
 use super::trust::Trust;
 use crate::clock::ServerTime;
 
@@ -20,6 +24,7 @@ pub(super) async fn read_stream(
     trust: &Trust,
     time: ServerTime,
     offers: &mut Offers,
+    events: &mpsc::Sender<Event>,
 ) -> Result<Never, End> {
     let mut decoder = sse::Decoder::new(MAX_PUSH);
     loop {
@@ -29,7 +34,11 @@ pub(super) async fn read_stream(
         let frame = frame.map_err(|e| anyhow::anyhow!("the stream broke: {e}"))?;
         let Ok(bytes) = frame.into_data() else { continue };
         for event in decoder.push(&bytes).map_err(anyhow::Error::from)? {
-            offers.take(event, trust, time.now()).await?;
+            match ownership::read(&event, trust, time.now()) {
+                None => offers.take(event, trust, time.now()).await?,
+                Some(Ok(event)) => tell(events, event).await?,
+                Some(Err(why)) => warn!(event = event.name, why, "what the server asks for is not taken"),
+            }
         }
     }
 }

@@ -6,21 +6,23 @@ use bytes::Bytes;
 use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use welcome_core::Audience;
+use welcome_core::{Audience, Word};
 use welcome_proto::Secret;
+use welcome_proto::challenge::{self, ChallengeState, WitnessReport};
 use welcome_proto::offer::Sender;
 use welcome_proto::problem::{self, Problem};
 use welcome_proto::report::{Report, ReportBatch, What};
 use welcome_proto::signed::Signed;
 
 use super::fake::{Answer, Fake};
-use super::trust::tests::sign;
+use super::trust::tests::{operator, sign};
 use super::*;
 use crate::tasks::Tasks;
 
 struct Bench {
     announce: watch::Sender<Option<Announce>>,
     reports: Reports,
+    words: Words,
     events: mpsc::Receiver<Event>,
     wanted: watch::Receiver<Vec<(Digest, u32)>>,
     missing: watch::Sender<Vec<(Digest, u32)>>,
@@ -37,8 +39,8 @@ fn start(url: String, ca_file: Option<PathBuf>) -> Bench {
 }
 
 fn start_in(dir: TempDir, url: String, ca_file: Option<PathBuf>) -> Bench {
-    let server =
-        Server { url: url.parse().unwrap(), token: Some(Secret::new("token")), ca_file, allow_plain_http: true };
+    let (url, token) = (url.parse().unwrap(), Some(Secret::new("token")));
+    let server = Server { url, token, ca_file, allow_plain_http: true, ownership: true };
     let timing = Timing {
         request: Duration::from_secs(3),
         silence: Duration::from_millis(600),
@@ -51,6 +53,7 @@ fn start_in(dir: TempDir, url: String, ca_file: Option<PathBuf>) -> Bench {
     upstream.backoff = Backoff::new(short_waits());
     let announce = watch::Sender::new(Some(Announce::default()));
     let reports = Reports::default();
+    let words = Words::default();
     let (tx, events) = mpsc::channel(256);
     let (want, wanted) = watch::channel(vec![]);
     let missing = watch::Sender::default();
@@ -59,6 +62,7 @@ fn start_in(dir: TempDir, url: String, ca_file: Option<PathBuf>) -> Bench {
     let lines = Lines {
         announce: announce.subscribe(),
         reports: reports.clone(),
+        words: words.clone(),
         events: tx,
         wanted: want,
         content: fetch::Ends { missing: missing.subscribe(), fetched: fetch },
@@ -66,7 +70,7 @@ fn start_in(dir: TempDir, url: String, ca_file: Option<PathBuf>) -> Bench {
     };
     let tasks = Tasks::new();
     let task = tokio::spawn(upstream.run(lines, tasks.stop_signal()));
-    Bench { announce, reports, events, wanted, missing, fetched, captive, tasks: Some(tasks), task, dir }
+    Bench { announce, reports, words, events, wanted, missing, fetched, captive, tasks: Some(tasks), task, dir }
 }
 
 /// An `offers` event with these statements.
@@ -453,4 +457,47 @@ async fn a_router_without_a_token_says_what_is_missing_and_a_damaged_key_stays()
     let reason = bench.until_away().await;
     assert!(reason.contains("is damaged; remove it"), "{reason}");
     assert!(fake.seen("").is_empty());
+}
+
+#[tokio::test]
+async fn a_challenge_comes_down_and_what_became_of_it_goes_up_also_after_a_lost_link() {
+    let fake = Fake::start().await;
+    let mut bench = start(format!("http://{}", fake.address), None);
+    bench.until_connected().await;
+    let until = crate::clock::ServerTime::default().now() + 600;
+    let challenge = challenge::Challenge {
+        router: "r-1".parse().unwrap(),
+        id: "c-1".parse().unwrap(),
+        network: "cafe".parse().unwrap(),
+        ssid: Some("welcome-0123456789abcdef".parse().unwrap()),
+        until,
+    };
+    let push = |challenge: &challenge::Challenge| {
+        let signed = Signed::make(challenge, |m| operator().sign(m).as_ref().try_into().unwrap()).unwrap();
+        welcome_proto::sse::encode("challenge", None, &serde_json::json!({ "challenge": signed }).to_string())
+    };
+    let moved = challenge::Challenge { router: "r-2".parse().unwrap(), ..challenge.clone() };
+    fake.push(&push(&moved)).await;
+    fake.push(&push(&challenge)).await;
+    let Event::Challenge(taken) = bench.event().await else { panic!() };
+    assert_eq!((taken.id.as_str(), taken.network.as_str()), ("c-1", "cafe"));
+    assert!(taken.left > Duration::from_secs(590));
+
+    let state = |state| Word::Challenge("c-1".parse().unwrap(), state);
+    fake.misbehave("/challenges/c-1", Answer::Vanish);
+    fake.misbehave("/challenges/c-1", Answer::Vanish);
+    bench.words.push(state(ChallengeState::OnAir { bssids: vec!["02:00:00:00:01:00".parse().unwrap()] }));
+    bench.until_away().await;
+    bench.until_connected().await;
+    let seen = fake.wait_for("/challenges/c-1", 2).await;
+    assert_eq!(seen.last().unwrap().body, r#"{"state":"on-air","bssids":["02:00:00:00:01:00"]}"#);
+
+    // What the server does not want to know keeps nothing from the rest.
+    fake.misbehave("/witness/w-1", Answer::Problem(Problem::new(problem::BAD_REQUEST, 404, "x")));
+    bench.words.push(Word::Witness("w-1".parse().unwrap(), WitnessReport::default()));
+    let count = fake.seen("/challenges/c-1").len();
+    bench.words.push(state(ChallengeState::OffAir));
+    let seen = fake.wait_for("/challenges/c-1", count + 1).await;
+    assert_eq!(seen.last().unwrap().body, r#"{"state":"off-air"}"#);
+    assert_eq!(fake.seen("/witness/w-1").len(), 1);
 }

@@ -9,7 +9,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Deserialize;
 use welcome_core::Given;
 use welcome_proto::offer::Sender;
-use welcome_proto::signed::{MAX_STATEMENT, Signed, Statement};
+use welcome_proto::signed::{MAX_STATEMENT, Signable, Signed, Statement};
 use welcome_proto::{OfferId, RouterId};
 
 /// What is needed to tell the operator's word from anybody else's.
@@ -37,7 +37,13 @@ impl Wrong {
     /// What JSON is wrong about; that may quote a whole statement, and ends in a log.
     #[must_use]
     pub fn unreadable(error: &serde_json::Error) -> Self {
-        Self::Unusable(error.to_string().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect())
+        Self::Unusable(Self::unreadable_text(error))
+    }
+
+    /// The same, as text.
+    #[must_use]
+    pub fn unreadable_text(error: &serde_json::Error) -> String {
+        error.to_string().chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
     }
 }
 
@@ -53,10 +59,7 @@ impl Trust {
         if signed.statement.len() > MAX_STATEMENT {
             return Err(Wrong::Unusable(format!("a statement of more than {MAX_STATEMENT} bytes")));
         }
-        let good = signed.signature_bytes().is_some_and(|signature| {
-            UnparsedPublicKey::new(&ED25519, &self.key).verify(&signed.message::<Statement>(), &signature).is_ok()
-        });
-        if !good {
+        if !self.signed::<Statement>(&signed) {
             return Err(match serde_json::from_slice::<Claim>(signed.statement.as_bytes()) {
                 Ok(Claim { sender, offer: ClaimedOffer { id } }) => {
                     Wrong::Refused((sender, id), "not signed by the operator")
@@ -75,6 +78,31 @@ impl Trust {
         }
         offer.check().map_err(|e| Wrong::Unusable(format!("{}: {e}", offer.id)))?;
         Ok(Given { sender, offer: Arc::new(offer), signed: Some(Arc::new(signed)) })
+    }
+
+    /// Takes a statement for what the operator signed it as.
+    ///
+    /// # Errors
+    /// If its signature is not good, or it is good and cannot be read.
+    pub fn read<T: Signable>(&self, signed: &Signed) -> Result<T, String> {
+        if signed.statement.len() > MAX_STATEMENT || !self.signed::<T>(signed) {
+            return Err("it is not signed by the operator".to_owned());
+        }
+        serde_json::from_slice(signed.statement.as_bytes()).map_err(|e| Wrong::unreadable_text(&e))
+    }
+
+    /// Sees that a statement is for this router.
+    ///
+    /// # Errors
+    /// If it is for another.
+    pub fn is_for_us(&self, router: &RouterId) -> Result<(), String> {
+        if *router == self.router { Ok(()) } else { Err("it is signed for another router".to_owned()) }
+    }
+
+    fn signed<T: Signable>(&self, signed: &Signed) -> bool {
+        signed.signature_bytes().is_some_and(|signature| {
+            UnparsedPublicKey::new(&ED25519, &self.key).verify(&signed.message::<T>(), &signature).is_ok()
+        })
     }
 }
 

@@ -100,7 +100,7 @@ impl Agent {
         let (told, ready) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
-            welcomed::run::run(config, None, told, async {
+            welcomed::run::run(config, None, env!("CARGO_BIN_EXE_welcomed").into(), told, async {
                 let _asked_or_dropped = stopped.await.is_ok();
             })
             .await

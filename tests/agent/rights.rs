@@ -4,6 +4,7 @@ use sorted::SortedSet;
 
 use serde_json::{Value, json};
 
+use crate::directory::Directory;
 use crate::kit::{ANN, Agent, SOON, eventually};
 use crate::router::{GUEST_AP, Router, config, on_air};
 
@@ -16,10 +17,12 @@ async fn the_rights_that_are_shipped_are_those_that_are_needed() {
     let dir = tempfile::tempdir().unwrap();
     let (broker, router) = Router::around(dir.path());
     router.set_uci("dhcp", "guest", "dhcp", json!({"interface": "guest"}));
+    router.set_uci("wireless", "guest", "wifi-iface", json!({"ssid": "Café"}));
+    let directory = Directory::start().await;
     let socket = broker.listen_as("welcomed", shipped());
     // Passphrases of its own take the network to `hostapd-auth`.
     let with = "option credential 'passphrase'\n\tlist shared_key 'another way to come in'\n\toption captive_portal 'https://portal.example'";
-    let mut agent = Agent::run(dir.path(), &config(dir.path(), &socket, with, "")).await;
+    let mut agent = Agent::run(dir.path(), &config(dir.path(), &socket, with, &directory.section(""))).await;
     agent.until(on_air).await;
     let bus = crate::router::client(broker.path());
     eventually("it is published", async || {
@@ -33,6 +36,7 @@ async fn the_rights_that_are_shipped_are_those_that_are_needed() {
     router.ack(ANN, "10.0.0.10");
     agent.until(|v| v.session_at("10.0.0.10".parse().unwrap()).is_some_and(|s| s.guest)).await;
     eventually("the portal is announced", async || router.uci("dhcp")["guest"]["dhcp_option"].is_array()).await;
+    crate::challenge::carry_and_listen(&directory, &router).await;
     std::fs::write(dir.path().join("welcomed"), config(dir.path(), &socket, "", "")).unwrap();
     bus.call("welcomed", "reload", &json!({}), SOON).await.unwrap();
     eventually("it is no more", async || router.uci("dhcp")["guest"].get("dhcp_option").is_none()).await;

@@ -253,7 +253,8 @@ impl Server {
             let _asked_or_dropped = stopped.await.is_ok();
         });
         let ready = ready.await.unwrap();
-        let token = add_enrolment_token(&config, None, true, Duration::from_secs(3600)).await.unwrap().reveal().to_owned();
+        let token =
+            add_enrolment_token(&config, None, true, Duration::from_secs(3600)).await.unwrap().reveal().to_owned();
         Self { dir, port: ready.addr.port(), token, _stop: stop, _ready: ready }
     }
 

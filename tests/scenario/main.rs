@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use testkit::story::{Kind, Line, parse};
 use welcome_core::{
-    Access, Action, Agent, AnnounceRules, Audience, Bss, Calendar, CredentialRule, Day, Event, Gate, Given, Happened,
-    Mode, NetworkRules, Notice, Now, Present, Rules, ServerLink, SessionId, Wireless,
+    Access, Action, Agent, AnnounceRules, Audience, Bss, Calendar, Carry, Challenge, CredentialRule, Day, Event, Gate,
+    Given, Happened, Mode, NetworkRules, Notice, Now, Present, Rules, ServerLink, SessionId, Wireless, Word,
 };
 use welcome_proto::announce::Security;
+use welcome_proto::challenge::{ChallengeState, Heard, WitnessReport};
 use welcome_proto::lan::ShownOffer;
 use welcome_proto::offer::{self, File, FileKind, Image, Offer, Sender};
 use welcome_proto::report::What;
@@ -140,6 +141,13 @@ impl Play {
                 // Goes with the report, which the core's own tests hold it to.
                 Action::Notify(_) => {}
                 Action::ResolveAddress(ip) => self.outcome.push(format!("resolve {ip}")),
+                Action::Carry(None) => self.outcome.push("carry nothing".to_owned()),
+                Action::Carry(Some(Carry { name, own, until, .. })) => {
+                    let own: String = own.iter().map(|(ifname, ssid)| format!("{ifname}/{ssid} ")).collect();
+                    self.outcome.push(format!("carry {name} {own}until {}s", until.as_secs()));
+                }
+                Action::Listen { id, name } => self.outcome.push(format!("listen {id} {name}")),
+                Action::Tell(word) => self.outcome.push(told(&word)),
             }
         }
         if let Some(day) = new_day {
@@ -183,6 +191,7 @@ impl Play {
                 let offer = offer(id, &options)?;
                 self.rules.offers.push(offer);
             }
+            ["ownership", word] => self.rules.ownership = word == "yes",
             _ => return Err("not understood".to_owned()),
         }
         // Given again after the beginning: the configuration was changed and read again.
@@ -255,6 +264,28 @@ impl Play {
                 Event::ServerOffers(offers.collect::<Result<_, String>>()?)
             }
             ["refused", id] => Event::Refused { sender: Sender::Server, offer: read(id)? },
+            ["challenge", id, network, ref name @ ..] => Event::Challenge(Challenge {
+                id: read(id)?,
+                network: read(network)?,
+                name: name.first().map(|name| read(name)).transpose()?,
+                left: options.get("left").map_or(Ok(Duration::from_secs(600)), |t| seconds(t))?,
+            }),
+            ["carried", id, ref ifnames @ ..] => {
+                let outcome = match options.get("failed") {
+                    None => Ok(ifnames.iter().map(|i| (*i).to_owned()).collect()),
+                    Some(why) => Err((*why).to_owned()),
+                };
+                Event::Carried { id: read(id)?, outcome }
+            }
+            ["restored", id] => Event::Restored { id: read(id)? },
+            ["witness", id, name] => {
+                Event::WitnessWanted { id: read(id)?, name: read(name)?, left: Duration::from_secs(600) }
+            }
+            ["listened", id, ref bssids @ ..] => {
+                let heard = |b: &&str| Ok(Heard { bssid: read(b)?, signal: -60, freq: 2412 });
+                let heard = bssids.iter().map(heard).collect::<Result<_, String>>()?;
+                Event::Listened { id: read(id)?, report: WitnessReport { heard, refused: None } }
+            }
             ["server", "connected"] => Event::ServerLink(ServerLink::Connected),
             ["server", "away"] => Event::ServerLink(ServerLink::Away { reason: "told so".to_owned() }),
             ["wait"] => Event::Tick,
@@ -340,6 +371,22 @@ fn offer(id: &str, options: &SortedMap<&str, &str>) -> Result<Offer, String> {
     let image = image.map(|digest| File { digest, length: 1, kind: FileKind::Png });
     offer.content.image = image.map(|file| Image { file, alt: String::new() });
     Ok(offer)
+}
+
+fn told(word: &Word) -> String {
+    match word {
+        Word::Challenge(id, ChallengeState::OnAir { bssids }) => {
+            let bssids: String = bssids.iter().map(|b| format!(" {b}")).collect();
+            format!("tell {id} on-air{bssids}")
+        }
+        Word::Challenge(id, ChallengeState::OffAir) => format!("tell {id} off-air"),
+        Word::Challenge(id, ChallengeState::Refused { why }) => format!("tell {id} refused: {why}"),
+        Word::Witness(id, WitnessReport { heard, refused }) => {
+            let heard: String = heard.iter().map(|h| format!(" {}", h.bssid)).collect();
+            let refused = refused.as_ref().map(|why| format!(" refused: {why}")).unwrap_or_default();
+            format!("tell {id} heard{heard}{refused}")
+        }
+    }
 }
 
 /// Which offers: `hello` is the router's own, `server:news` and `sharer:news` are not.

@@ -223,7 +223,8 @@ impl Run<'_> {
     }
 
     async fn ask_directory(&self, query: &Query, kept: Option<Kept>) -> anyhow::Result<Vec<ListEntry>> {
-        let client = directory::client(&query.server, self.common.ca_file.as_deref(), self.common.token_file.as_deref())?;
+        let client =
+            directory::client(&query.server, self.common.ca_file.as_deref(), self.common.token_file.as_deref())?;
         match directory::fetch(&client, query, kept.as_ref()).await? {
             Fetched::Unchanged => Ok(kept.map(|kept| kept.entries).unwrap_or_default()),
             Fetched::New(new) => {

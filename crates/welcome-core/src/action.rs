@@ -1,10 +1,14 @@
 //! What may be done.
 
+use sorted::SortedMap;
 use std::net::IpAddr;
 
 use welcome_proto::announce::Announce;
+use welcome_proto::challenge::{ChallengeName, ChallengeState, WitnessReport};
 use welcome_proto::report::Report;
-use welcome_proto::{Mac, NetworkId};
+use welcome_proto::{ChallengeId, Mac, NetworkId, Ssid};
+
+use crate::now::Instant;
 
 use crate::visit::SessionId;
 
@@ -29,6 +33,40 @@ pub enum Action {
     },
     /// Find out whose address this is; the answer comes as [`crate::Event::AddressLearned`].
     ResolveAddress(IpAddr),
+    /// Have these radios carry this, and no others; nothing: have all carry their own names. The answer comes as
+    /// [`crate::Event::Carried`] or [`crate::Event::Restored`].
+    Carry(Option<Carry>),
+    /// Listen for this name; the answer comes as [`crate::Event::Listened`].
+    Listen {
+        /// Which call.
+        id: ChallengeId,
+        /// The name.
+        name: ChallengeName,
+    },
+    /// Tell the server how a challenge stands, or what was heard; replaces what was not sent yet of the same.
+    Tell(Word),
+}
+
+/// A challenge on its way onto the air.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Carry {
+    /// Which.
+    pub id: ChallengeId,
+    /// What to carry.
+    pub name: ChallengeName,
+    /// The interfaces that are to carry it, with the names that are theirs.
+    pub own: SortedMap<String, Ssid>,
+    /// When it has to be off the air again, whoever is still there to see to it.
+    pub until: Instant,
+}
+
+/// What the server asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// How a challenge stands.
+    Challenge(ChallengeId, ChallengeState),
+    /// What was heard of another's.
+    Witness(ChallengeId, WitnessReport),
 }
 
 /// Something happened to a guest.

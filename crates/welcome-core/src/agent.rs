@@ -16,6 +16,7 @@ use crate::door::access;
 use crate::event::{Event, Given, ServerLink};
 use crate::now::{Instant, Now};
 use crate::offers::Offers;
+use crate::ownership::Ownership;
 use crate::rules::{NetworkRules, Rules};
 use crate::session::{Changes, Sessions};
 use crate::view::{NetworkView, SessionView, View};
@@ -33,6 +34,7 @@ pub struct Agent {
     radios: Radios,
     sessions: Sessions,
     offers: Offers,
+    ownership: Ownership,
     server: ServerLink,
     counts: SortedMap<NetworkId, Counts>,
     /// The moment of the last event.
@@ -81,12 +83,16 @@ impl Agent {
             }
             Event::BssUp(bss) => {
                 let ifname = bss.ifname.clone();
+                actions.extend(self.ownership.heard(&ifname, &bss.ssid));
+                let Some(bss) = self.ownership.unmask(bss) else {
+                    return self.settle(now, Changes::default(), actions);
+                };
                 let any = self.radios.up(mono, bss);
                 self.forget_pictures(|s| any && s.ifname == ifname); // they carry the SSID
                 Changes { any, ..Changes::default() }
             }
             Event::BssDown { ifname } => {
-                let mut changes = self.sessions.bss_down(mono, &ifname);
+                let mut changes = self.sessions.bss_down(mono, &ifname, self.ownership.hold(&ifname));
                 changes.any |= self.radios.down(mono, &ifname);
                 changes
             }
@@ -94,9 +100,10 @@ impl Agent {
                 self.sessions.join(mono, &self.rules, &ifname, mac, key.as_deref())
             }
             Event::KeyUsed { ifname, mac, key } => self.sessions.key_used(mono, &self.rules, &ifname, mac, &key),
-            Event::StationLeft { ifname, mac } => self.sessions.leave(mono, &ifname, mac),
+            Event::StationLeft { ifname, mac } => self.sessions.leave(mono, &ifname, mac, self.ownership.hold(&ifname)),
             Event::Stations { ifname, asked, present } => {
-                self.sessions.snapshot(mono, &self.rules, &ifname, asked, &present)
+                let hold = self.ownership.hold(&ifname);
+                self.sessions.snapshot(mono, &self.rules, &ifname, asked, &present, hold)
             }
             Event::AddressLearned { mac, ip } => {
                 Changes { any: self.sessions.learn_address(mac, ip), ..Changes::default() }
@@ -133,6 +140,30 @@ impl Agent {
                 }
                 Changes::default()
             }
+            Event::Challenge(challenge) => {
+                actions.extend(self.ownership.take(mono, &self.rules, challenge));
+                Changes::default()
+            }
+            Event::Carried { id, outcome } => {
+                actions.extend(self.ownership.carried(&id, outcome));
+                Changes { any: true, ..Changes::default() }
+            }
+            Event::Restored { id } => {
+                if let Some((word, ifnames, latest)) = self.ownership.restored(mono, &id) {
+                    actions.push(word);
+                    self.sessions.release(&ifnames, latest);
+                }
+                Changes { any: true, ..Changes::default() }
+            }
+            Event::WitnessWanted { id, name, left } => {
+                actions.extend(self.ownership.call(&self.rules, id, name, left));
+                Changes::default()
+            }
+            Event::Listened { id, report } => {
+                actions.push(self.ownership.listened(id, report));
+                Changes::default()
+            }
+            Event::Standing(standing) => Changes { any: self.ownership.take_standing(standing), ..Changes::default() },
             Event::Contents(contents) => {
                 let any = self.offers.take_contents(now, contents);
                 self.forget_pictures(|_| any);
@@ -152,8 +183,16 @@ impl Agent {
             }
             Event::Tick => Changes::default(),
         };
+        self.settle(now, changes, actions)
+    }
+
+    /// What follows from whatever happened.
+    fn settle(&mut self, now: Now, changes: Changes, mut actions: Vec<Action>) -> Vec<Action> {
+        let mono = now.mono;
         self.report(now, changes, &mut actions);
         actions.extend(self.radios.tick(mono, &self.rules).map(Action::Announce));
+        actions.extend(self.ownership.tick(mono, &self.rules, &self.radios));
+        actions.extend(self.ownership.tell(&self.radios));
         if std::mem::take(&mut self.sessions.day_changed) {
             actions.push(Action::KeepDay);
         }
@@ -164,11 +203,17 @@ impl Agent {
     /// When to send [`Event::Tick`], and why.
     #[must_use]
     pub fn next_deadline(&self) -> Option<(Instant, &'static str)> {
-        let Self { sessions, radios, sections, offers, rules, now, .. } = self;
+        let Self { sessions, radios, sections, offers, ownership, rules, now, .. } = self;
         let turn = sessions.next_turn(now.mono, rules);
         let midnight = now.calendar.map(|c| (now.mono + Duration::from_secs(c.until_midnight()), "begin a day"));
-        let all =
-            [sessions.next_deadline(), turn, radios.next_deadline(), sections.next_deadline(), offers.next_deadline()];
+        let all = [
+            sessions.next_deadline(),
+            turn,
+            radios.next_deadline(),
+            sections.next_deadline(),
+            offers.next_deadline(),
+            ownership.next_deadline(),
+        ];
         all.into_iter().chain([midnight]).flatten().min()
     }
 
@@ -181,11 +226,13 @@ impl Agent {
     /// What the portal and the status may know.
     #[must_use]
     pub fn view(&mut self) -> View {
-        let Self { rules, radios, sessions, offers, server, counts, now, .. } = self;
+        let Self { rules, radios, sessions, offers, ownership, server, counts, now, .. } = self;
         let networks = rules.networks.iter().map(|(id, network)| {
             let Counts { arrived, shown, greeted_today } = counts.get(id).copied().unwrap_or_default();
             let bss = network.ifnames.iter().filter_map(|i| radios.on_air(i)).cloned().collect();
-            (id.clone(), NetworkView { bss, announced: network.announce.is_some(), arrived, shown, greeted_today })
+            let (standing, challenge) = (ownership.standing(id).cloned(), ownership.carries(id));
+            let announced = network.announce.is_some();
+            (id.clone(), NetworkView { bss, announced, standing, challenge, arrived, shown, greeted_today })
         });
         let networks = networks.collect();
         let mut pictures = SortedMap::new();

@@ -37,6 +37,12 @@ impl Radios {
         self.by_ifname.get(ifname).filter(|e| e.forget_at.is_none()).map(|e| &e.bss)
     }
 
+    /// The same, and while it is away for a moment.
+    #[must_use]
+    pub fn known(&self, ifname: &str) -> Option<&Bss> {
+        self.by_ifname.get(ifname).map(|e| &e.bss)
+    }
+
     /// Takes news of a BSS. Whether it is news.
     pub fn up(&mut self, now: Instant, bss: Bss) -> bool {
         let known = self.by_ifname.get(&bss.ifname);
@@ -114,7 +120,7 @@ impl Radios {
     }
 
     /// The BSS of a network, by address; one that is away for a moment is among them.
-    fn of(&self, network: &NetworkRules) -> Vec<&Bss> {
+    pub fn of(&self, network: &NetworkRules) -> Vec<&Bss> {
         let ifnames: &SortedSet<String> = &network.ifnames;
         let mut bss: Vec<_> = self.by_ifname.values().map(|e| &e.bss).filter(|b| ifnames.contains(&b.ifname)).collect();
         bss.sort_by_key(|b| b.bssid);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use welcome_proto::announce::Security;
+use welcome_proto::challenge::{ChallengeName, NetworkStanding, WitnessReport};
 use welcome_proto::lan::ShownOffer;
 use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::signed::Signed;
-use welcome_proto::{Bssid, Digest, Mac, NetworkId, OfferId, Ssid};
+use welcome_proto::{Bssid, ChallengeId, Digest, Mac, NetworkId, OfferId, Ssid};
 
 use crate::day::Day;
 use crate::now::Instant;
@@ -129,6 +130,38 @@ pub enum Event {
         /// Which.
         offer: OfferId,
     },
+    /// A challenge came from the server, or the early end of one. Its signature is good.
+    Challenge(Challenge),
+    /// What became of [`crate::Action::Carry`].
+    Carried {
+        /// Which challenge.
+        id: ChallengeId,
+        /// The interfaces that carry it, or why none does.
+        outcome: Result<Vec<String>, String>,
+    },
+    /// Nothing carries this challenge any more.
+    Restored {
+        /// Which.
+        id: ChallengeId,
+    },
+    /// The server wants to know who sends this name. Its signature is good.
+    WitnessWanted {
+        /// Which call.
+        id: ChallengeId,
+        /// The name.
+        name: ChallengeName,
+        /// For how long an answer is of use.
+        left: Duration,
+    },
+    /// What became of [`crate::Action::Listen`].
+    Listened {
+        /// Which call.
+        id: ChallengeId,
+        /// What was heard, or why nothing.
+        report: WitnessReport,
+    },
+    /// How the networks stand with the directory, all of them.
+    Standing(SortedMap<NetworkId, NetworkStanding>),
     /// The images and pages that are here, all of them.
     Contents(SortedSet<Digest>),
     /// What is remembered of the day, from before a restart or with a new salt.
@@ -156,6 +189,19 @@ impl Given {
     pub fn by_device(offer: Offer) -> Self {
         Self { sender: Sender::Device, offer: Arc::new(offer), signed: None }
     }
+}
+
+/// A challenge of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// Which.
+    pub id: ChallengeId,
+    /// Which network is to carry it.
+    pub network: NetworkId,
+    /// What to carry; none means that it is over.
+    pub name: Option<ChallengeName>,
+    /// For how long.
+    pub left: Duration,
 }
 
 /// A BSS of ours.

@@ -14,6 +14,8 @@ pub struct Rules {
     pub networks: SortedMap<NetworkId, NetworkRules>,
     /// The router's own offers.
     pub offers: Vec<Offer>,
+    /// Whether the directory may have a network carry the name of a challenge, and ask what is heard of others'.
+    pub ownership: bool,
 }
 
 /// One shared network.

@@ -119,12 +119,13 @@ impl Sessions {
 
     /// A station left `ifname`. It counts only if it was there: a roam is a join on the new BSS and then, some
     /// milliseconds later, a leave on the old one.
-    pub fn leave(&mut self, now: Instant, ifname: &str, mac: Mac) -> Changes {
+    /// While the network carries another name, a station is waited for until `hold`: it cannot come back before.
+    pub fn leave(&mut self, now: Instant, ifname: &str, mac: Mac, hold: Option<Instant>) -> Changes {
         let mut changes = Changes::default();
         if let Some(session) = self.by_mac.get_mut(&mac).filter(|s| s.ifname == ifname) {
             session.touched = now;
             if session.away_until.is_none() {
-                session.away_until = Some(now + LINGER);
+                session.away_until = hold.max(Some(now + LINGER));
                 session.picture = None;
                 changes.any = true;
             }
@@ -132,12 +133,12 @@ impl Sessions {
         changes
     }
 
-    /// The whole BSS went away.
-    pub fn bss_down(&mut self, now: Instant, ifname: &str) -> Changes {
+    /// The whole BSS went away. `hold`: see [`Self::leave`].
+    pub fn bss_down(&mut self, now: Instant, ifname: &str, hold: Option<Instant>) -> Changes {
         let mut changes = Changes::default();
         for session in self.by_mac.values_mut().filter(|s| s.ifname == ifname) {
             // Also for those who left a moment ago: hostapd may tell each leave before it ends.
-            let until = Some(now + BSS_LINGER);
+            let until = hold.max(Some(now + BSS_LINGER));
             changes.any |= session.away_until != until;
             session.away_until = until;
             session.picture = None;
@@ -153,6 +154,7 @@ impl Sessions {
         ifname: &str,
         asked: Instant,
         present: &[Present],
+        hold: Option<Instant>,
     ) -> Changes {
         let mut changes = Changes::default();
         let macs: SortedSet<_> = present.iter().map(|p| p.mac).collect();
@@ -175,7 +177,7 @@ impl Sessions {
             }
             let here = session.ifname == ifname && session.away_until.is_none() && session.touched < asked;
             if here && !macs.contains(&session.mac) {
-                session.away_until = Some(now + LINGER);
+                session.away_until = hold.max(Some(now + LINGER));
                 session.picture = None;
                 changes.any = true;
                 elsewhere.extend(
@@ -187,6 +189,13 @@ impl Sessions {
             self.admit(now, rules, Join { ifname: &ifname, mac, key: None, joined, fresh }, &mut changes);
         }
         changes
+    }
+
+    /// Stations that left these interfaces can come back from here on, and are waited for no longer than `latest`.
+    pub fn release(&mut self, ifnames: &[String], latest: Instant) {
+        for session in self.by_mac.values_mut().filter(|s| ifnames.contains(&s.ifname)) {
+            session.away_until = session.away_until.map(|until| until.min(latest));
+        }
     }
 
     /// Holds new rules against every visit. One that belongs elsewhere by them, or is a guest's and was not before,

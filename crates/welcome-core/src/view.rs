@@ -4,6 +4,7 @@ use sorted::SortedMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use welcome_proto::challenge::NetworkStanding;
 use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::signed::Signed;
 use welcome_proto::{Mac, NetworkId, Ssid};
@@ -111,6 +112,10 @@ pub struct NetworkView {
     pub bss: Vec<Bss>,
     /// Whether the server is told of it.
     pub announced: bool,
+    /// How it stands with the directory, by the server's word.
+    pub standing: Option<NetworkStanding>,
+    /// Until when it carries a challenge.
+    pub challenge: Option<Instant>,
     /// Guests' visits since the agent started.
     pub arrived: u32,
     /// Offers shown since the agent started.

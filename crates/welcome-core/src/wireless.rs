@@ -95,7 +95,7 @@ mod tests {
             announce: Some(AnnounceRules { key_of_netifd: true, ..AnnounceRules::default() }),
             ..NetworkRules::default()
         };
-        Rules { networks: [("cafe".parse().unwrap(), network)].into(), offers: vec![] }
+        Rules { networks: [("cafe".parse().unwrap(), network)].into(), offers: vec![], ownership: false }
     }
 
     fn named(ifname: &str, section: &str) -> SortedMap<String, Wireless> {

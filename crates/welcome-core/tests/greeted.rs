@@ -16,7 +16,11 @@ fn a_visit_is_greeted_once_and_counted_on_its_day_alone() {
     let offers = ["hello", "again"].map(|id| Offer::new(id.parse().unwrap(), "Hello"));
     let mut agent = Agent::default();
     let mut handle = |event| drop(agent.handle(Now::default(), event));
-    handle(Event::Rules(Rules { networks: SortedMap::from([(id.clone(), rules)]), offers: offers.to_vec() }));
+    handle(Event::Rules(Rules {
+        networks: SortedMap::from([(id.clone(), rules)]),
+        offers: offers.to_vec(),
+        ownership: false,
+    }));
     handle(Event::BssUp(Bss {
         ifname: "wlan0".to_owned(),
         bssid: "02:00:00:00:00:01".parse().unwrap(),

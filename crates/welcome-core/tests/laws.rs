@@ -9,11 +9,16 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use welcome_core::{Access, Action, Agent, CredentialRule, Event, Given, Mode, NetworkRules, Now, Present, Rules};
-use welcome_proto::Mac;
+use welcome_core::{
+    Access, Action, Agent, AnnounceRules, Bss, Carry, Challenge, CredentialRule, Event, Given, Mode, NetworkRules, Now,
+    Present, Rules,
+};
+use welcome_proto::announce::Security;
+use welcome_proto::challenge::ChallengeName;
 use welcome_proto::lan::ShownOffer;
 use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::report::{Report, What};
+use welcome_proto::{Mac, Ssid};
 
 proptest! {
     #[test]
@@ -92,6 +97,130 @@ proptest! {
     }
 }
 
+/// What may happen around a challenge.
+#[derive(Debug, Clone)]
+enum Proof {
+    Asked {
+        id: u8,
+        network: usize,
+        over: bool,
+        left: u64,
+    },
+    Bss {
+        ifname: usize,
+        ssid: usize,
+    },
+    Down {
+        ifname: usize,
+    },
+    /// The radios do what was asked of them, or cannot.
+    Performed {
+        well: bool,
+    },
+    Left {
+        ifname: usize,
+    },
+}
+
+fn proof() -> impl Strategy<Value = (Duration, Proof)> {
+    let what = prop_oneof![
+        (0..4u8, 0..3usize, any::<bool>(), 0..2000u64).prop_map(|(id, network, over, left)| Proof::Asked {
+            id,
+            network,
+            over,
+            left
+        }),
+        (0..3usize, 0..3usize).prop_map(|(ifname, ssid)| Proof::Bss { ifname, ssid }),
+        (0..3usize).prop_map(|ifname| Proof::Down { ifname }),
+        prop::bool::weighted(0.9).prop_map(|well| Proof::Performed { well }),
+        (0..3usize).prop_map(|ifname| Proof::Left { ifname }),
+    ];
+    (prop_oneof![Just(0), 0..3000u64, 0..200_000u64].prop_map(Duration::from_millis), what)
+}
+
+fn name(id: u8) -> ChallengeName {
+    format!("welcome-000000000000000{id}").parse().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn a_challenge_goes_up_only_where_it_may_and_comes_down_in_time(steps in vec(proof(), 0..80)) {
+        let mut agent = Agent::default();
+        let mut now = Duration::ZERO;
+        let mut actions = agent.handle(at(now), Event::Rules(rules()));
+        // What the radios were asked for last, and what was carried before that.
+        let mut wanted: Option<Carry> = None;
+        let mut pending: Option<Option<Carry>> = None;
+        let mut up_since = None;
+        let all = steps.into_iter().map(Some).chain(std::iter::repeat_n(None, 4));
+        for step in all {
+            let (wait, proof) = step.unwrap_or((Duration::from_secs(1000), Proof::Performed { well: true }));
+            let until = now + wait;
+            while let Some((due, _)) = agent.next_deadline().filter(|(due, _)| *due <= until) {
+                now = now.max(due);
+                actions.extend(agent.handle(at(now), Event::Tick));
+            }
+            now = until;
+            let event = match proof {
+                Proof::Asked { id, network, over, left } => Event::Challenge(Challenge {
+                    id: format!("c-{id}").parse().unwrap(),
+                    network: ["cafe", "garden", "nowhere"][network].parse().unwrap(),
+                    name: (!over).then(|| name(id)),
+                    left: Duration::from_secs(left),
+                }),
+                Proof::Bss { ifname, ssid } => {
+                    let carried = wanted.as_ref().map_or(name(9), |c| c.name.clone());
+                    let ssid = [Ssid::new(b"Cafe").unwrap(), Ssid::new(b"Bar").unwrap(), carried.ssid().clone()][ssid].clone();
+                    let bssid = format!("02:00:00:00:00:0{ifname}").parse().unwrap();
+                    let ifname = IFNAMES[ifname].to_owned();
+                    Event::BssUp(Bss { ifname, bssid, ssid, security: Security::Open, freq: None })
+                }
+                Proof::Down { ifname } => Event::BssDown { ifname: IFNAMES[ifname].to_owned() },
+                Proof::Left { ifname } => Event::StationLeft { ifname: IFNAMES[ifname].to_owned(), mac: mac(1) },
+                Proof::Performed { well } => match pending.take() {
+                    None => Event::Tick,
+                    Some(Some(carry)) => {
+                        let ifnames = carry.own.keys().cloned().collect();
+                        let outcome = if well { Ok(ifnames) } else { Err("no".to_owned()) };
+                        Event::Carried { id: carry.id, outcome }
+                    }
+                    Some(None) => {
+                        let id = wanted.take().map_or_else(|| "c-0".parse().unwrap(), |c| c.id);
+                        up_since = None;
+                        Event::Restored { id }
+                    }
+                },
+            };
+            actions.extend(agent.handle(at(now), event));
+            for action in actions.drain(..) {
+                match action {
+                    Action::Carry(Some(carry)) => {
+                        prop_assert!(!carry.own.is_empty() && carry.until <= now + Duration::from_secs(600));
+                        prop_assert!(pending.is_none() || pending == Some(None) || wanted.as_ref().is_some_and(|w| w.id == carry.id));
+                        prop_assert!(carry.own.values().all(|own| own.as_bytes() == b"Cafe" || own.as_bytes() == b"Bar"));
+                        up_since.get_or_insert(now);
+                        wanted = Some(carry.clone());
+                        pending = Some(Some(carry));
+                    }
+                    Action::Carry(None) => {
+                        prop_assert!(wanted.is_some(), "nothing is up");
+                        pending = Some(None);
+                    }
+                    Action::Announce(announce) => {
+                        let of_challenge = |ssid: &Ssid| ChallengeName::try_from(ssid.clone()).is_ok();
+                        prop_assert!(!announce.networks.iter().any(|n| of_challenge(&n.ssid)), "{announce:?}");
+                    }
+                    _ => {}
+                }
+            }
+            let is_late = up_since.is_some_and(|since| now > since + Duration::from_secs(600));
+            prop_assert!(!is_late || pending == Some(None), "it was not asked down in time");
+        }
+        prop_assert_eq!(wanted, None);
+        prop_assert!(agent.view().networks.values().all(|n| n.challenge.is_none()));
+    }
+}
+
 const IFNAMES: [&str; 4] = ["wlan0", "wlan1", "guest0", "not-ours"];
 
 #[derive(Debug, Clone)]
@@ -166,6 +295,7 @@ fn rules() -> Rules {
         ifnames: ifnames.iter().map(|i| (*i).to_owned()).collect(),
         credential,
         mode,
+        announce: Some(AnnounceRules::default()),
         ..NetworkRules::default()
     };
     Rules {
@@ -175,6 +305,7 @@ fn rules() -> Rules {
         ]
         .into(),
         offers: vec![offer("hello", 2)],
+        ownership: true,
     }
 }
 

@@ -188,7 +188,7 @@ fn rules() -> Rules {
         let ifnames = RADIOS.iter().filter(|(n, _)| *n == name).map(|(_, ifname)| (*ifname).to_owned()).collect();
         (name.parse().unwrap(), NetworkRules { ifnames, ..NetworkRules::default() })
     };
-    Rules { networks: [network("cafe"), network("garden")].into(), offers: vec![] }
+    Rules { networks: [network("cafe"), network("garden")].into(), offers: vec![], ownership: false }
 }
 
 /// A plain generator (xorshift64*): the same seed tells the same story.

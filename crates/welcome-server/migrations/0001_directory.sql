@@ -237,6 +237,16 @@ CREATE TABLE challenges (
 CREATE INDEX challenges_by_network ON challenges (router, network, created);
 CREATE INDEX challenges_by_org ON challenges (org, created);
 
+-- Verified routers nearby that were asked to listen for a challenge.
+CREATE TABLE witnesses (
+    challenge TEXT NOT NULL REFERENCES challenges (id) ON DELETE CASCADE,
+    router    TEXT NOT NULL REFERENCES routers (id) ON DELETE CASCADE,
+    answered  INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (challenge, router)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX witnesses_by_router ON witnesses (router);
+
 CREATE TABLE offers (
     org       TEXT NOT NULL REFERENCES orgs (id) ON DELETE CASCADE,
     -- Who speaks: `sharer` or `server`.

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Token(Token),
     /// Print a token for a program; the server may be running
     ApiToken(ApiToken),
+    /// Add an organisation and print its id; the server may be running
+    Organisation(Organisation),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +78,15 @@ pub(crate) struct ApiToken {
     /// What its bearer may do: read:areas, read:keys, read:fleet, write:routers, write:offers, share; all without it
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Organisation {
+    /// What it is called
+    pub(crate) name: String,
+    /// The server's data directory
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub(crate) data: PathBuf,
 }
 
 const DATA: &str = "welcome-data";

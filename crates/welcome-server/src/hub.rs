@@ -30,7 +30,9 @@ pub(crate) struct Hub {
 /// One open event stream; it is counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Subscription {
-    changed: watch::Receiver<()>,
+    changed: watch::Receiver<Changes>,
+    /// Of what was seen last.
+    seen: Changes,
     said: mpsc::Receiver<Arc<str>>,
     end: CancellationToken,
     serial: u64,
@@ -41,12 +43,19 @@ pub(crate) struct Subscription {
 /// Why a stream was woken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// Something for the router has changed.
-    Changed,
+    /// Something for the router has changed: its offers alone, or anything.
+    Changed(What),
     /// This was said live.
     Said(Arc<str>),
     /// The stream shall end.
     Over,
+}
+
+/// How much has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Offers,
+    Anything,
 }
 
 impl Hub {
@@ -75,24 +84,25 @@ impl Hub {
             oldest.end.cancel();
         }
         let changed = connected.changed.subscribe();
-        Subscription { changed, said, end, serial, router: router.clone(), routers: Arc::clone(&self.routers) }
+        let seen = *changed.borrow();
+        Subscription { changed, seen, said, end, serial, router: router.clone(), routers: Arc::clone(&self.routers) }
     }
 
     /// Says that something for this router has changed. Call it after the change is committed.
     pub(crate) fn changed(&self, router: &RouterId) {
         if let Some(connected) = lock(&self.routers).connected.get(router) {
-            connected.changed.send_replace(());
+            connected.tell(What::Anything);
         }
     }
 
     /// Says that offers of an organisation have changed.
     pub(crate) fn changed_for(&self, org: &OrgId) {
-        lock(&self.routers).connected.values().filter(|c| c.org == *org).for_each(|c| c.changed.send_replace(()));
+        lock(&self.routers).connected.values().filter(|c| c.org == *org).for_each(|c| c.tell(What::Offers));
     }
 
     /// Says that anything may have changed.
     pub(crate) fn changed_for_all(&self) {
-        lock(&self.routers).connected.values().for_each(|c| c.changed.send_replace(()));
+        lock(&self.routers).connected.values().for_each(|c| c.tell(What::Anything));
     }
 
     /// The routers that have a stream here.
@@ -130,7 +140,13 @@ impl Subscription {
             biased;
             () = self.end.cancelled() => Woken::Over,
             Some(said) = self.said.recv() => Woken::Said(said),
-            changed = self.changed.changed() => if changed.is_ok() { Woken::Changed } else { Woken::Over },
+            changed = self.changed.changed() => {
+                if changed.is_err() {
+                    return Woken::Over;
+                }
+                let before = std::mem::replace(&mut self.seen, *self.changed.borrow_and_update());
+                Woken::Changed(if before.anything == self.seen.anything { What::Offers } else { What::Anything })
+            }
         }
     }
 
@@ -161,7 +177,7 @@ struct Routers {
 #[derive(Debug)]
 struct Connected {
     org: OrgId,
-    changed: watch::Sender<()>,
+    changed: watch::Sender<Changes>,
     /// Oldest first.
     streams: VecDeque<Stream>,
 }
@@ -170,6 +186,20 @@ impl Connected {
     fn of(org: OrgId) -> Self {
         Self { org, changed: watch::Sender::default(), streams: VecDeque::new() }
     }
+
+    fn tell(&self, what: What) {
+        self.changed.send_modify(|changes| match what {
+            What::Offers => changes.offers += 1,
+            What::Anything => changes.anything += 1,
+        });
+    }
+}
+
+/// How often each has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Changes {
+    offers: u64,
+    anything: u64,
 }
 
 #[derive(Debug)]
@@ -214,7 +244,7 @@ mod tests {
         let (mut own, mut other) =
             (hub.subscribe(&router), hub.0.subscribe(&"o-2".parse().unwrap(), &"r-2".parse().unwrap()));
         hub.changed_for(&hub.1);
-        assert_eq!(own.woken().await, Woken::Changed);
+        assert_eq!(own.woken().await, Woken::Changed(What::Offers));
         let other = tokio::time::timeout(std::time::Duration::from_millis(20), other.woken()).await;
         assert!(other.is_err());
     }
@@ -224,7 +254,7 @@ mod tests {
         let (hub, router) = hub();
         let mut stream = hub.subscribe(&router);
         (0..100).for_each(|_| hub.changed(&router));
-        assert_eq!(stream.woken().await, Woken::Changed);
+        assert_eq!(stream.woken().await, Woken::Changed(What::Anything));
         let again = tokio::time::timeout(std::time::Duration::from_millis(20), stream.woken()).await;
         assert!(again.is_err());
     }
@@ -252,7 +282,7 @@ mod tests {
         for what in &said[..SAID] {
             assert_eq!(slow.woken().await, Woken::Said(Arc::clone(what)));
         }
-        assert_eq!(slow.woken().await, Woken::Changed);
+        assert_eq!(slow.woken().await, Woken::Changed(What::Anything));
     }
 
     async fn other_took(hub: &One, router: &RouterId, what: &Arc<str>, other: &mut Subscription) -> usize {

@@ -27,6 +27,6 @@ mod token;
 
 pub use app::{Config, PublicUrl, Ready, SET_UP_TTL, serve};
 pub use ids::OrgId;
-pub use open::{add_api_token, add_enrolment_token};
+pub use open::{add_api_token, add_enrolment_token, add_organisation};
 pub use rights::{Role, Scope, Scopes};
 pub use tls::TlsFiles;

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use welcome_server::{Config, Scopes, TlsFiles};
 
-use crate::cli::{ApiToken, Cli, Command, Serve, Token};
+use crate::cli::{ApiToken, Cli, Command, Organisation, Serve, Token};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -53,6 +53,10 @@ fn run(cli: Cli) -> Result<()> {
                 let config = Config::new(NOWHERE, data);
                 let token = welcome_server::add_enrolment_token(&config, org.as_deref(), !no_vouch, ttl).await?;
                 say(&format!("enrolment token: {}", token.reveal()))
+            }
+            Command::Organisation(Organisation { name, data }) => {
+                let org = welcome_server::add_organisation(&Config::new(NOWHERE, data), &name).await?;
+                say(&format!("organisation: {org}"))
             }
             Command::ApiToken(ApiToken { data, org, name, scopes }) => {
                 let config = Config::new(NOWHERE, data);

@@ -79,7 +79,10 @@ impl Opened {
             let kept = self.store.org_key(&org.id).await.context("failed to read an organisation's key")?;
             if let Some(kept) = kept {
                 Key::open(&self.seal, &org_place(&org.id), &kept.sealed).with_context(|| {
-                    format!("failed to open the key of the organisation {}: is this the master key it was sealed with?", org.name)
+                    format!(
+                        "failed to open the key of the organisation {}: is this the master key it was sealed with?",
+                        org.name
+                    )
                 })?;
             }
         }
@@ -124,6 +127,19 @@ pub async fn add_api_token(config: &Config, org: Option<&str>, name: &str, scope
     added.context("failed to keep the token")?;
     opened.store.close().await;
     Ok(token)
+}
+
+/// Adds an organisation with a key of its own; the server may be running.
+///
+/// # Errors
+/// If there is no such server, or it cannot be written.
+pub async fn add_organisation(config: &Config, name: &str) -> Result<OrgId> {
+    let opened = Opened::open_existing(config).await?;
+    let id = OrgId::random();
+    let key = Key::make(&opened.seal, &org_place(&id));
+    opened.store.add_org(&id, name, &key, by(unix_now())).await.context("failed to keep the organisation")?;
+    opened.store.close().await;
+    Ok(id)
 }
 
 fn by(now: u64) -> By<'static> {

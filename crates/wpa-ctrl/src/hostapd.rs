@@ -1,10 +1,9 @@
 //! What one asks hostapd.
 //!
-//! In: a [`Control`] on a bss. Out: its radio and its stations. Only questions: nothing here changes what
-//! hostapd does.
+//! In: a [`Control`] on a bss. Out: its radio and its stations. All are questions but [`set_ssid`].
 
 use crate::reply::{Radio, Station};
-use crate::text::format_mac;
+use crate::text::{format_hex, format_mac};
 use crate::{Control, Error, Mac};
 
 /// The radio that the bss belongs to, with all its bss.
@@ -44,6 +43,18 @@ pub async fn station(control: &mut Control, mac: &Mac) -> Result<Option<Station>
         return Ok(None);
     }
     Station::parse(&answer).map(Some).ok_or_else(|| nonsense("it is no station"))
+}
+
+/// Gives the bss another name, until the next start or reload of hostapd: with its address, its keys and its stations
+/// as they are. Whoever looks for the old name finds it no more. Keys that hostapd has derived from a passphrase and the
+/// name stay those of the name it started with.
+///
+/// # Errors
+/// As [`Control::order`].
+pub async fn set_ssid(control: &mut Control, ssid: &[u8]) -> Result<(), Error> {
+    // In hexadecimal every name is possible.
+    control.order(&format!("SET ssid2 {}", format_hex(ssid))).await?;
+    control.order("UPDATE_BEACON").await
 }
 
 /// More than any access point has.

@@ -17,6 +17,19 @@ use std::time::{Duration, Instant};
 pub struct FakeHostapd {
     endpoint: Endpoint,
     stations: Arc<Mutex<Stations>>,
+    name: Arc<Mutex<Name>>,
+}
+
+/// The name, as hostapd keeps it and as it is on the air.
+struct Name {
+    /// Of its configuration.
+    own: Vec<u8>,
+    /// As it was set.
+    set: Vec<u8>,
+    /// As the beacon has it.
+    on_air: Vec<u8>,
+    /// Whether it refuses another.
+    fixed: bool,
 }
 
 /// The last one to come stands first, as in hostapd.
@@ -37,12 +50,28 @@ impl FakeHostapd {
     #[must_use]
     pub fn start(dir: &Path, ifname: &str, bssid: impl Display, ssid: &str) -> Self {
         let stations: Arc<Mutex<Stations>> = Arc::default();
-        let status = status(ifname, &bssid.to_string(), ssid);
+        let [own, set, on_air] = [(); 3].map(|()| ssid.as_bytes().to_vec());
+        let name = Arc::new(Mutex::new(Name { own, set, on_air, fixed: false }));
+        let (of, bssid) = (ifname.to_owned(), bssid.to_string());
         let brain = {
-            let stations = Arc::clone(&stations);
-            Arc::new(move |command: &str| answer(command, &status, &lock(&stations)))
+            let (stations, name) = (Arc::clone(&stations), Arc::clone(&name));
+            Arc::new(move |command: &str| {
+                let mut name = lock(&name);
+                name.answer(command).or_else(|| answer(command, &status(&of, &bssid, &name.set), &lock(&stations)))
+            })
         };
-        Self { endpoint: Endpoint::start(dir.join(ifname), brain), stations }
+        Self { endpoint: Endpoint::start(dir.join(ifname), brain), stations, name }
+    }
+
+    /// The name that is on the air.
+    #[must_use]
+    pub fn on_air(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.name).on_air).into_owned()
+    }
+
+    /// Refuses every other name, as one does that was built without that.
+    pub fn keep_name(&self) {
+        lock(&self.name).fixed = true;
     }
 
     /// A station joins, and with a passphrase its handshake completes. Returns when the event went out.
@@ -93,7 +122,7 @@ impl FakeHostapd {
     /// Ends as on SIGTERM and starts again: the stations are gone, nobody is attached, the socket is another.
     pub fn restart(&self) {
         self.stop();
-        self.endpoint.open();
+        self.start_again();
     }
 
     /// Ends as on SIGTERM: says so, and removes the socket.
@@ -112,6 +141,7 @@ impl FakeHostapd {
 
     /// Starts again after [`Self::stop`] or [`Self::kill`].
     pub fn start_again(&self) {
+        lock(&self.name).reset();
         self.endpoint.open();
     }
 
@@ -163,6 +193,36 @@ impl FakeHostapd {
     }
 }
 
+impl Name {
+    /// The commands about it; nothing if it is another.
+    fn answer(&mut self, command: &str) -> Option<String> {
+        let hex = command.strip_prefix("SET ssid2 ");
+        if hex.is_none() && command != "UPDATE_BEACON" {
+            return None;
+        }
+        if self.fixed {
+            return Some("FAIL\n".to_owned());
+        }
+        match hex {
+            Some(hex) => {
+                let byte = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+                match (0..hex.len()).step_by(2).map(byte).collect() {
+                    Some(bytes) => self.set = bytes,
+                    None => return Some("FAIL\n".to_owned()),
+                }
+            }
+            None => self.on_air.clone_from(&self.set),
+        }
+        Some("OK\n".to_owned())
+    }
+
+    /// A start brings the name of the configuration.
+    fn reset(&mut self) {
+        self.set.clone_from(&self.own);
+        self.on_air.clone_from(&self.own);
+    }
+}
+
 fn answer(command: &str, status: &str, stations: &Stations) -> Option<String> {
     let (verb, mac) = command.split_once(' ').unwrap_or((command, ""));
     let position = || stations.iter().position(|station| station.mac == mac);
@@ -192,8 +252,8 @@ impl Station {
     }
 }
 
-fn status(ifname: &str, bssid: &str, ssid: &str) -> String {
-    let ssid = wpa_ctrl::text::escape(ssid.as_bytes());
+fn status(ifname: &str, bssid: &str, ssid: &[u8]) -> String {
+    let ssid = wpa_ctrl::text::escape(ssid);
     format!(
         "state=ENABLED\nphy=phy0\nfreq=2412\nchannel=1\nbss[0]={ifname}\nbssid[0]={bssid}\nssid[0]={ssid}\nnum_sta[0]=0\n"
     )

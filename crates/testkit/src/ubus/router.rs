@@ -1,7 +1,7 @@
 //! A stand-in for the programs of an OpenWrt router that are on ubus.
 //!
 //! Each is a client of its own, as on a router: [`hostapd`] with [`auth`], [`netifd`], [`dhcp`] with dnsmasq and odhcpd,
-//! [`uci`] of rpcd, [`procd`]. [`air`] is what they share: the access points and who is on them.
+//! [`uci`] and [`iwinfo`] of rpcd, [`procd`]. [`air`] is what they share: the access points and who is on them.
 
 mod air;
 mod auth;
@@ -9,6 +9,7 @@ mod connection;
 mod dhcp;
 mod forms;
 mod hostapd;
+mod iwinfo;
 mod netifd;
 mod procd;
 mod program;
@@ -32,6 +33,7 @@ use tokio_ubus::Status;
 use air::Air;
 use dhcp::{Dnsmasq, Odhcpd};
 use hostapd::Hostapd;
+use iwinfo::Iwinfo;
 use netifd::Netifd;
 use procd::Procd;
 use uci::{Rpcd, Trigger};
@@ -68,6 +70,7 @@ pub struct FakeRouter {
     dnsmasq: Dnsmasq,
     odhcpd: Odhcpd,
     netifd: Netifd,
+    iwinfo: Iwinfo,
     hostapd: Arc<Hostapd>,
     air: Air,
 }
@@ -103,17 +106,47 @@ impl FakeRouter {
                 on_change.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|tell| tell(config));
             })
         };
+        let rpcd = Rpcd::start(broker, trigger);
+        let hostapd = Arc::new(Hostapd::start(broker, release, air.clone()));
+        let reload = {
+            let (uci, hostapd, air) = (rpcd.shared(), Arc::clone(&hostapd), air.clone());
+            Box::new(move || {
+                for cell in air.cells() {
+                    let ssid = uci::lock(&uci).value("wireless", &cell.bss.section, "ssid");
+                    if let Some(ssid) = ssid.filter(|ssid| ssid.as_bytes() != cell.bss.ssid) {
+                        air.change(&cell.bss.ifname, |cell| cell.bss.ssid = ssid.into_bytes());
+                        hostapd.renew(&cell.bss.ifname);
+                    }
+                }
+            })
+        };
         Self {
             flood: Mutex::default(),
             on_change,
-            rpcd: Rpcd::start(broker, trigger),
+            rpcd,
             procd,
             dnsmasq: Dnsmasq::start(broker),
             odhcpd: Odhcpd::start(broker, release),
-            netifd: Netifd::start(broker, release, air.clone()),
-            hostapd: Arc::new(Hostapd::start(broker, release, air.clone())),
+            netifd: Netifd::start(broker, release, air.clone(), reload),
+            iwinfo: Iwinfo::start(broker, air.clone()),
+            hostapd,
             air,
         }
+    }
+
+    /// The name that an access point has on the air.
+    ///
+    /// # Panics
+    /// When there is none of this name.
+    #[must_use]
+    pub fn on_air(&self, ifname: &str) -> String {
+        let cell = self.air.cell(ifname).expect("there is such an access point");
+        String::from_utf8_lossy(&cell.bss.ssid).into_owned()
+    }
+
+    /// Somebody else's access point that a scan finds from here on.
+    pub fn hear(&self, bssid: &str, ssid: &str, signal: i16) {
+        self.iwinfo.hear(bssid, ssid, signal);
     }
 
     /// An access point more, as after `wifi reload`.

@@ -171,10 +171,7 @@ fn flash(w: &Words, Done { done, n }: &Done) -> Option<Note> {
         "token-gone" => good(w.token_revoked),
         "decided" => good(w.decided),
         "org" => good(w.organisation_added),
-        "verifying" => good(w.verification_started),
         "stopped" => good(w.verification_stopped),
-        "asked" if *n == 0 => Some(Note::new(Tone::Warn, w.nobody_nearby)),
-        "asked" => good(w.asked_nearby),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use super::frame::{Frame, Page, Place};
 use super::parts::{
-    Action, Choice, Code, Empty, Facts, Filter, Form, Html, Note, Pager, Section, Step, Steps, Table, Tone, chip, code,
-    join, link, muted, number, text,
+    Action, Choice, Code, Empty, Facts, Field, Filter, Form, Html, Kind, Note, Pager, Section, Step, Steps, Table,
+    Tone, chip, code, join, link, muted, number, text,
 };
 use super::words::fill;
 
@@ -63,17 +63,24 @@ pub(crate) struct NetworkView {
     /// Until when the proof is good.
     pub(crate) verified_until: Option<u64>,
     pub(crate) verified_at: Option<u64>,
+    /// Why the last challenge came to nothing.
+    pub(crate) why: String,
 }
 
 /// A challenge that is under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Challenge {
+    pub(crate) id: String,
     pub(crate) ssid: String,
     pub(crate) expires: u64,
     /// Whether the router has said that it is on the air.
     pub(crate) on_air: bool,
-    /// What a witness types.
-    pub(crate) command: String,
+    /// What a witness types; shown once, to who has asked for the challenge.
+    pub(crate) command: Option<String>,
+    /// Whether the router has no agent, and a person has to rename the network.
+    pub(crate) by_hand: bool,
+    /// How many verified routers nearby are asked.
+    pub(crate) witnesses: u64,
 }
 
 /// The list.
@@ -138,6 +145,9 @@ pub(crate) fn page(frame: &Frame, view: &NetworkView) -> Page {
     let mut page = Page::new(Place::Networks, line.ssid.clone())
         .back(frame.to("networks"), w.networks)
         .action(frame.can_edit, Action::other(format!("{}/say", line.href), w.say_now));
+    if !view.why.is_empty() {
+        page = page.piece(Note::new(Tone::Warn, fill(w.challenge_failed, &[("why", &view.why)])).html());
+    }
     page = page.piece(Section::new(w.way_to_list, vec![steps(frame, view)]).html());
     page = page.piece(what_next(frame, view));
     let bssids = join(line.bssids.iter().map(|bssid| code(bssid)));
@@ -211,19 +221,33 @@ fn what_next(frame: &Frame, view: &NetworkView) -> Html {
 fn under_way(frame: &Frame, href: &str, challenge: &Challenge) -> Html {
     let w = frame.words;
     let left = fill(w.challenge_until, &[("time", &frame.zone.near(w, frame.now, challenge.expires))]);
-    let state = if challenge.on_air {
-        Note::new(Tone::Good, fill(w.challenge_on_air, &[("ssid", &challenge.ssid)]))
-    } else {
-        Note::new(Tone::Info, fill(w.challenge_sent, &[("ssid", &challenge.ssid)]))
+    let ssid = [("ssid", &challenge.ssid as &dyn std::fmt::Display)];
+    let state = match (challenge.on_air, challenge.by_hand) {
+        (true, _) => Note::new(Tone::Good, fill(w.challenge_on_air, &ssid)),
+        (false, true) => Note::new(Tone::Info, fill(w.challenge_by_hand, &ssid)),
+        (false, false) => Note::new(Tone::Info, fill(w.challenge_sent, &ssid)),
     };
-    let mut pieces = vec![
-        state.html(),
-        Note::new(Tone::Quiet, left).link(href, w.look_again).html(),
-        Code::new(w, w.with_laptop, challenge.command.clone()).html(),
-    ];
+    let mut pieces = vec![state.html(), Note::new(Tone::Quiet, left).link(href, w.look_again).html()];
+    match &challenge.command {
+        Some(command) => {
+            pieces.push(Code::new(w, w.with_laptop, command.clone()).html());
+            pieces.push(Note::new(Tone::Warn, w.shown_once).html());
+        }
+        None => pieces.push(Note::new(Tone::Quiet, w.code_was_shown).html()),
+    }
+    let nearby = if challenge.witnesses == 0 {
+        w.nobody_nearby.to_owned()
+    } else {
+        fill(w.asked_nearby, &[("n", &challenge.witnesses)])
+    };
+    pieces.push(Note::new(Tone::Info, nearby).html());
     if frame.can_edit {
-        let mut form = Form::new(format!("{href}/witness"), &frame.csrf, w.ask_router_nearby);
-        form.second = Some((w.stop_verification, format!("{href}/verify/stop")));
+        let form = Form::new(format!("{href}/verify/stop"), &frame.csrf, w.stop_verification).field(Field::new(
+            "challenge",
+            "",
+            Kind::Hidden,
+            challenge.id.clone(),
+        ));
         pieces.push(form.html());
     }
     Section::new(w.now_listen, pieces).hint(w.now_listen_text).html()

@@ -77,10 +77,16 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
             ssid: "welcome-7f3a90c2b8".to_owned(),
             expires: NOW + 540,
             on_air: true,
-            command: "welcome share verify --server https://directory.example --code K7F3-90C2-B811".to_owned(),
+            command: Some(
+                "welcome share verify --server https://directory.example --challenge c-1 --code 7f3a".to_owned(),
+            ),
+            id: "c-1".to_owned(),
+            by_hand: false,
+            witnesses: 2,
         }),
         verified_at: Some(NOW - 40 * 86_400),
         verified_until: Some(NOW + 325 * 86_400),
+        why: if i == 4 { name.to_owned() } else { String::new() },
     };
     let mut offer = Offer::new("breakfast".parse().unwrap(), name);
     offer.content = Content {

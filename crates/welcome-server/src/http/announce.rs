@@ -10,6 +10,7 @@ use super::error::Error;
 use super::guard::Signed;
 use super::{Shared, parse};
 use crate::app::unix_now;
+use crate::signal::Signal;
 use crate::store::Announced;
 
 pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<StatusCode, Error> {
@@ -23,6 +24,7 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
     match app.store.announce(&app.seal, router, generation, &networks, refused, unix_now()).await? {
         Announced::Taken => {
             tracing::info!(%router, generation, taken, refused, "took an announce");
+            app.signal(Signal::Router(router.clone())).await;
             Ok(StatusCode::NO_CONTENT)
         }
         Announced::Stale(generation) => Err(Error::StaleGeneration { generation }),
@@ -30,7 +32,7 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
     }
 }
 
-fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<(), &'static str> {
+pub(super) fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<(), &'static str> {
     if i64::try_from(generation).is_err() {
         return Err("generation: below 2 to the power of 63");
     }

@@ -100,12 +100,14 @@ impl IntoResponse for Error {
                 named(problem::BAD_REQUEST, StatusCode::BAD_REQUEST, "the request cannot be used").detail(&why)
             }
             Self::NoToken => plain(StatusCode::UNAUTHORIZED).detail("give an API token as a bearer token"),
-            Self::Scope(scope) => plain(StatusCode::FORBIDDEN)
-                .detail(&format!("the API token has not the scope {}", scope.as_str())),
+            Self::Scope(scope) => {
+                plain(StatusCode::FORBIDDEN).detail(&format!("the API token has not the scope {}", scope.as_str()))
+            }
             Self::NotLoggedIn => plain(StatusCode::UNAUTHORIZED).detail("log in"),
             Self::Forbidden(why) => plain(StatusCode::FORBIDDEN).detail(why),
-            Self::SlowDown(seconds) => plain(StatusCode::TOO_MANY_REQUESTS)
-                .detail(&format!("too many tries: wait {seconds} s")),
+            Self::SlowDown(seconds) => {
+                plain(StatusCode::TOO_MANY_REQUESTS).detail(&format!("too many tries: wait {seconds} s"))
+            }
             Self::NotFound => plain(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => plain(StatusCode::METHOD_NOT_ALLOWED),
             Self::Full(what) => plain(StatusCode::CONFLICT).detail(what),

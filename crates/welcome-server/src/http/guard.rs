@@ -62,7 +62,8 @@ async fn admit(Guard { app, right }: &Guard, mut request: Request) -> Result<Req
         }
         Right::Token(scope) => {
             let token = token(app, request.headers()).await?.ok_or(Error::NoToken)?;
-            let org = need(&token, scope)?.org.clone().ok_or(Error::Forbidden("this takes a token of an organisation"))?;
+            let org =
+                need(&token, scope)?.org.clone().ok_or(Error::Forbidden("this takes a token of an organisation"))?;
             request.extensions_mut().insert(Program { org, who: format!("token {}", token.name) });
             Ok(request)
         }

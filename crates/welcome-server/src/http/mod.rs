@@ -12,11 +12,17 @@ mod events;
 pub(crate) mod guard;
 mod lookup;
 mod operator;
+mod ownership;
 mod report;
 mod say;
 pub(crate) mod session;
+mod share;
 pub(crate) mod table;
+mod told;
 mod venue;
+
+#[cfg(test)]
+mod rights_tests;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,6 +124,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
     const FLEET: Right = Right::Token(Scope::ReadFleet);
     const ROUTERS: Right = Right::Token(Scope::WriteRouters);
     const OFFERS: Right = Right::Token(Scope::WriteOffers);
+    const SHARE: Right = Right::Token(Scope::Share);
     let lookups = Table::new(Arc::clone(&app))
         .route(Method::POST, "/v1/lookup/bssids", LOOK_UP, lookup::bssids)
         .route(Method::GET, "/v1/lookup/place", LOOK_UP, lookup::place)
@@ -138,6 +145,16 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::PUT, "/v1/routers/{router}/announce", Right::Router, announce::announce)
         .route(Method::GET, "/v1/routers/{router}/events", Right::Router, events::events)
         .route(Method::POST, "/v1/routers/{router}/reports", Right::Router, report::reports)
+        .route(Method::POST, "/v1/routers/{router}/challenges/{challenge}", Right::Router, ownership::state)
+        .route(Method::POST, "/v1/routers/{router}/witness/{challenge}", Right::Router, ownership::router_witness)
+        .route(Method::POST, "/v1/witness", Right::Public, ownership::witness)
+        .route(Method::GET, "/v1/share/networks", SHARE, share::list)
+        .route(Method::POST, "/v1/share/networks", SHARE, share::add)
+        .route(Method::PUT, "/v1/share/networks/{router}", SHARE, share::change)
+        .route(Method::DELETE, "/v1/share/networks/{router}/{network}", SHARE, share::remove)
+        .route(Method::POST, "/v1/share/networks/{router}/{network}/challenge", SHARE, ownership::ask)
+        .route(Method::GET, "/v1/share/challenges/{challenge}", SHARE, ownership::look)
+        .route(Method::DELETE, "/v1/share/challenges/{challenge}", SHARE, ownership::end)
         .merge(lookups)
         .merge(readers)
         .merge(files)

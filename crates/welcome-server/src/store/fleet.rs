@@ -10,7 +10,7 @@ use crate::ids::OrgId;
 
 /// A network as its operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NetworkRow {
+pub(crate) struct FleetNetwork {
     pub(crate) router: RouterId,
     /// What people call the router; may be empty.
     pub(crate) router_name: String,
@@ -29,14 +29,14 @@ pub(crate) struct NetworkRow {
 
 /// Which networks are asked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct NetworkFilter<'a> {
+pub(crate) struct FleetFilter<'a> {
     /// Only those of this router.
     pub(crate) router: Option<&'a RouterId>,
     /// Only those of this id.
     pub(crate) network: Option<&'a NetworkId>,
     /// Part of the SSID, letter by letter, or of the router's or the area's name.
     pub(crate) text: &'a str,
-    /// As in [`NetworkRow`]; empty: any.
+    /// As in [`FleetNetwork`]; empty: any.
     pub(crate) state: &'a str,
     /// The page after this one.
     pub(crate) after: Option<(&'a RouterId, &'a NetworkId)>,
@@ -63,10 +63,10 @@ impl Store {
     pub(crate) async fn org_networks(
         &self,
         org: &OrgId,
-        filter: &NetworkFilter<'_>,
+        filter: &FleetFilter<'_>,
         now: u64,
         limit: usize,
-    ) -> Result<Vec<NetworkRow>> {
+    ) -> Result<Vec<FleetNetwork>> {
         type Row = (String, String, String, Vec<u8>, String, i64, String, String, Option<i64>, Option<i64>);
         let holds_text = match self.dialect() {
             Dialect::Sqlite => "instr(x.ssid, $9) > 0",
@@ -98,7 +98,7 @@ impl Store {
                 Some((at, until)) => Some((read_u64(at, "time")?, read_u64(until, "time")?)),
                 None => None,
             };
-            networks.push(NetworkRow {
+            networks.push(FleetNetwork {
                 bssids: self.bssids_of(&router, &network).await?,
                 router: read_id(&router, "router id")?,
                 router_name,
@@ -193,16 +193,17 @@ impl Store {
     }
 }
 
-/// Each network of the organisation `$1` with how it stands at `$2`.
-const STATES: &str = "SELECT n.router AS router, r.name AS router_name, n.id AS id, n.ssid AS ssid, n.security AS security,
+/// Each network of the organisation `$1` with how it stands at `$2`: as [`super::NetworkRow::step`] says it, so that the
+/// database can filter and count.
+const STATES: &str =
+    "SELECT n.router AS router, r.name AS router_name, n.id AS id, n.ssid AS ssid, n.security AS security,
      CASE WHEN n.sealed_key IS NULL THEN 0 ELSE 1 END AS has_key, a.name AS area,
      CASE WHEN EXISTS (SELECT 1 FROM bss b JOIN registrations g ON g.bssid = b.bssid AND g.org = r.org
               WHERE b.router = n.router AND b.network = n.id AND g.conflict = 1) THEN 'conflict'
           WHEN EXISTS (SELECT 1 FROM challenges c WHERE c.router = n.router AND c.network = n.id AND c.until > $2
               AND c.state IN ('open', 'on-air')) THEN 'challenged'
-          WHEN EXISTS (SELECT 1 FROM bss b WHERE b.router = n.router AND b.network = n.id)
-              AND NOT EXISTS (SELECT 1 FROM bss b WHERE b.router = n.router AND b.network = n.id AND NOT EXISTS
-                  (SELECT 1 FROM registrations g WHERE g.bssid = b.bssid AND g.org = r.org AND g.expires > $2)) THEN 'verified'
+          WHEN EXISTS (SELECT 1 FROM bss b JOIN registrations g ON g.bssid = b.bssid AND g.org = r.org
+              WHERE b.router = n.router AND b.network = n.id AND g.expires > $2) THEN 'verified'
           WHEN EXISTS (SELECT 1 FROM bss b JOIN registrations g ON g.bssid = b.bssid AND g.org = r.org
               WHERE b.router = n.router AND b.network = n.id) THEN 'expired'
           ELSE 'announced' END AS state,

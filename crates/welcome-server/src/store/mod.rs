@@ -6,6 +6,7 @@
 mod api_tokens;
 mod areas;
 mod audit;
+mod challenges;
 mod content;
 mod db;
 mod enrolment;
@@ -18,16 +19,19 @@ mod networks;
 mod offers;
 mod orgs;
 mod people;
+mod plain;
 mod registrations;
 mod reports;
 mod routers;
 mod sessions;
+mod standing;
 
 pub(crate) use self::api_tokens::ApiToken;
 pub(crate) use self::audit::AuditEntry;
+pub(crate) use self::challenges::{ChallengeRow, ChallengeStart, Finding, NewChallenge, Witness};
 pub(crate) use self::db::{DATABASE, Store};
 pub(crate) use self::enrolment::{Enrolled, NewToken};
-pub(crate) use self::fleet::{NetworkCount, NetworkFilter, NetworkRow};
+pub(crate) use self::fleet::{FleetFilter, FleetNetwork, NetworkCount};
 pub(crate) use self::invitations::{Invitation, Taken};
 pub(crate) use self::listing::{KeysFor, Which};
 pub(crate) use self::networks::Announced;
@@ -38,6 +42,7 @@ pub(crate) use self::registrations::Conflict;
 pub(crate) use self::reports::Total;
 pub(crate) use self::routers::{RouterFilter, RouterRow};
 pub(crate) use self::sessions::Session;
+pub(crate) use self::standing::{BssRow, NetworkFilter, NetworkRow};
 
 use std::fmt;
 use std::str::FromStr;

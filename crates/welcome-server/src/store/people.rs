@@ -54,6 +54,15 @@ impl Store {
         row.map(|(id, password)| Ok((read_id(&id, "person")?, password))).transpose()
     }
 
+    /// Makes somebody an administrator of the server.
+    pub(crate) async fn make_admin(&self, person: &PersonId, by: By<'_>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE people SET admin = 1 WHERE id = $1").bind(person.as_str()).execute(&mut *tx).await?;
+        note(&mut tx, None, by, "server.admin", person.as_str(), "").await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Gives somebody another password; all their sessions but this one end.
     pub(crate) async fn set_password(
         &self,
@@ -131,8 +140,13 @@ impl Store {
         // Locks all of them: two owners who take each other away at once must not both succeed.
         sqlx::query("UPDATE members SET role = role WHERE org = $1").bind(org.as_str()).execute(&mut *tx).await?;
         let changed = match role {
-            Some(role) => sqlx::query("UPDATE members SET role = $3 WHERE org = $1 AND person = $2").bind(org.as_str()).bind(person.as_str()).bind(role.as_str()),
-            None => sqlx::query("DELETE FROM members WHERE org = $1 AND person = $2").bind(org.as_str()).bind(person.as_str()),
+            Some(role) => sqlx::query("UPDATE members SET role = $3 WHERE org = $1 AND person = $2")
+                .bind(org.as_str())
+                .bind(person.as_str())
+                .bind(role.as_str()),
+            None => sqlx::query("DELETE FROM members WHERE org = $1 AND person = $2")
+                .bind(org.as_str())
+                .bind(person.as_str()),
         };
         if changed.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(MemberChange::NotFound);

@@ -16,6 +16,6 @@ pub async fn database(data: &Path) -> Option<Secret> {
     // That it is there already is as good.
     drop(sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await);
     connection.close().await.unwrap();
-    let (before, after) = server.split_once("/postgres").unwrap();
-    Some(Secret::new(format!("{before}/{name}{after}")))
+    let (before, after) = server.split_once("/postgres?").unwrap();
+    Some(Secret::new(format!("{before}/{name}?{after}")))
 }

@@ -21,8 +21,11 @@ pub(super) struct Netifd {
     is_pending: Arc<AtomicBool>,
 }
 
+/// Takes up the configuration as it is, committed or not.
+pub(super) type Reload = Box<dyn Fn() + Send + Sync>;
+
 impl Netifd {
-    pub(super) fn start(socket: &Path, release: Release, air: Air) -> Self {
+    pub(super) fn start(socket: &Path, release: Release, air: Air, reload: Reload) -> Self {
         let netifd = Self { program: Program::start(socket), is_pending: Arc::default() };
         let is_pending = Arc::clone(&netifd.is_pending);
         let answer = move |method: &str, arguments: &Blobmsg| match method {
@@ -30,6 +33,14 @@ impl Netifd {
             _ => Err(Status::NotSupported),
         };
         netifd.program.publish("network.wireless", METHODS, Arc::new(answer));
+        let answer = move |method: &str, _: &Blobmsg| match method {
+            "reload" => {
+                reload();
+                Ok(None)
+            }
+            _ => Err(Status::NotSupported),
+        };
+        netifd.program.publish("network", "restart\nreload", Arc::new(answer));
         netifd
     }
 

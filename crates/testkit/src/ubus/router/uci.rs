@@ -84,6 +84,11 @@ impl Rpcd {
     pub(super) fn uci(&self) -> MutexGuard<'_, Uci> {
         lock(&self.uci)
     }
+
+    /// For another program of the router.
+    pub(super) fn shared(&self) -> Arc<Mutex<Uci>> {
+        Arc::clone(&self.uci)
+    }
 }
 
 fn answer(uci: &Mutex<Uci>, trigger: &Trigger, session: &str, method: &str, arguments: &Value) -> Outcome {
@@ -103,6 +108,15 @@ impl Uci {
     pub(super) fn keep_in(&mut self, dir: &Path) {
         self.dir = Some(dir.to_owned());
         self.read_all();
+    }
+
+    /// An option as who has no session sees it, committed or not: netifd reads both.
+    pub(super) fn value(&mut self, config: &str, section: &str, option: &str) -> Option<String> {
+        self.read_all();
+        let staged = self.staged.get(&(NO_SESSION.to_owned(), config.to_owned())).map(|(staged, _)| staged);
+        let sections = staged.or_else(|| self.committed.get(config))?;
+        let section = sections.iter().find(|other| other.name == section)?;
+        section.option(option)?.as_str().map(str::to_owned)
     }
 
     /// What is committed of a configuration: its sections by their names, as `get` gives them.
@@ -383,7 +397,7 @@ fn anonymous(place: usize, kind: &str) -> String {
     format!("cfg{place:02x}{:04x}", hash & 0xffff)
 }
 
-fn lock(uci: &Mutex<Uci>) -> MutexGuard<'_, Uci> {
+pub(super) fn lock(uci: &Mutex<Uci>) -> MutexGuard<'_, Uci> {
     uci.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

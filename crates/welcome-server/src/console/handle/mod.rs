@@ -64,6 +64,8 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(POST, "/console/routers/{router}/revoke", EDITOR, routers::revoke)
         .route(GET, "/console/networks", VIEWER, networks::list)
         .route(GET, "/console/networks/{router}/{network}", VIEWER, networks::one)
+        .route(POST, "/console/networks/{router}/{network}/verify", EDITOR, networks::verify)
+        .route(POST, "/console/networks/{router}/{network}/verify/stop", EDITOR, networks::stop)
         .route(GET, "/console/networks/{router}/{network}/say", EDITOR, networks::say_page)
         .route(POST, "/console/networks/{router}/{network}/say", EDITOR, networks::say)
         .route(GET, "/console/areas", VIEWER, areas::list)

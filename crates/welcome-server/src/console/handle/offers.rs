@@ -19,7 +19,7 @@ use super::super::{offer_form, picture as pictures};
 use super::fleet::called;
 use crate::http::error::Error;
 use crate::signal::Signal;
-use crate::store::{NetworkFilter, OfferChange, OrgOffer, Targets};
+use crate::store::{FleetFilter, OfferChange, OrgOffer, Targets};
 use crate::token;
 
 #[derive(Deserialize)]
@@ -254,7 +254,7 @@ async fn keep(desk: &Desk, Picture { kind, bytes }: Picture) -> Result<File, Err
 
 /// The name of a network where the offer may be shown; of any, if nothing says which.
 async fn ssid(desk: &Desk, offer: &Offer) -> Result<String, Error> {
-    let filter = NetworkFilter { network: offer.networks.first(), ..NetworkFilter::default() };
+    let filter = FleetFilter { network: offer.networks.first(), ..FleetFilter::default() };
     let found = desk.app.store.org_networks(desk.org()?, &filter, desk.frame.now, 1).await?;
     Ok(found.first().map_or_else(String::new, |row| row.ssid.to_string()))
 }

@@ -20,7 +20,7 @@ use super::offers::path_of;
 use crate::http::base;
 use crate::http::error::Error;
 use crate::signal::Signal;
-use crate::store::{NetworkFilter, NewToken, RouterFilter, RouterRow};
+use crate::store::{FleetFilter, NewToken, RouterFilter, RouterRow};
 use crate::token;
 
 #[derive(Deserialize)]
@@ -145,7 +145,7 @@ pub(super) async fn revoke(desk: Desk, Path(router): Path<RouterId>) -> Result<R
 async fn view(desk: &Desk, router: &RouterId) -> Result<RouterView, Error> {
     let (org, store, frame) = (desk.org()?, &desk.app.store, &desk.frame);
     let row = store.router(org, router).await?.ok_or(Error::NotFound)?;
-    let filter = NetworkFilter { router: Some(router), ..NetworkFilter::default() };
+    let filter = FleetFilter { router: Some(router), ..FleetFilter::default() };
     let networks = store.org_networks(org, &filter, frame.now, PAGE).await?;
     let set = store.offers(router).await?.ok_or(Error::NotFound)?;
     let has = row.offers_sent == Some(row.offers_revision);

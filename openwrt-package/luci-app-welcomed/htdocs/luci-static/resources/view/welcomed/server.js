@@ -93,6 +93,11 @@ return view.extend({
 			_('For a server on this very router alone.'));
 		o.depends('url', /^http:/);
 
+		o = s.option(form.Flag, 'ownership', _('Prove ownership'),
+			_('Your network may carry a name that the server has chosen for up to ten minutes, and then has its own again. Without that the server cannot know that it is yours.'));
+		o.default = o.enabled;
+		o.depends('url', /./);
+
 		poll.add(() => L.resolveDefault(callStatus(), {}).then((status) => {
 			state.textContent = describe(status);
 		}));

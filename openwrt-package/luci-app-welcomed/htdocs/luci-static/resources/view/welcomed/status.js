@@ -78,10 +78,20 @@ function verified(network, server) {
 	if (!network.announced || server.link == 'none')
 		return [ null, _('Only a server can verify that this network is yours.') ];
 
-	if (state === true || state == 'verified')
+	if (state == 'verified')
 		return [ true, _('Somebody else has heard it on the air.') ];
 
-	return [ false, state ? _('Not verified: %s').format(state) : _('Not verified: the server has not said so yet.') ];
+	if (network.challenge_s != null)
+		return [ false, _('It carries a name of the server’s to be heard, for %d more seconds.').format(network.challenge_s) ];
+
+	const words = {
+		'challenged': _('Not verified: the server waits for somebody who hears it.'),
+		'conflict': _('Not verified: somebody else says that it is theirs.'),
+		'refused': _('Not verified: its name asks for it to be in no directory.'),
+		'expired': _('Not verified: that was too long ago.')
+	};
+
+	return [ false, words[state] ?? _('Not verified: the server has not said so yet.') ];
 }
 
 function renderNetwork(id, network, server) {
