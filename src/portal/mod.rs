@@ -8,7 +8,6 @@ pub mod asked;
 pub mod captive;
 pub mod catch;
 mod caught;
-pub mod color;
 pub mod connections;
 pub mod deadline;
 pub mod form;

@@ -10,8 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 use welcome_proto::Color;
-
-use super::color::{on, readable};
+use welcome_proto::color::{on, readable};
 
 /// The style of a page: what all have in common, and the colours of its offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +108,8 @@ button.quiet:hover{color:var(--ink)}\
 
 #[cfg(test)]
 mod tests {
-    use super::super::color::{ENOUGH, contrast};
     use super::*;
+    use welcome_proto::color::{ENOUGH, contrast};
 
     /// The value of a variable in the light and in the dark scheme.
     fn schemes(name: &str) -> [Color; 2] {

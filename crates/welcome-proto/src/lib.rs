@@ -27,6 +27,7 @@
 pub mod announce;
 pub mod captive;
 pub mod challenge;
+pub mod color;
 pub mod enrol;
 pub mod ids;
 pub mod lan;

@@ -74,6 +74,11 @@ impl Hub {
         Self { routers: Arc::default(), stop, limit, metrics }
     }
 
+    /// Cancelled when all streams end.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Opens a stream of this router; `None` if there are too many of all. If it has [`MAX_STREAMS`] already, its oldest
     /// one ends.
     pub(crate) fn subscribe(&self, org: &OrgId, router: &RouterId) -> Option<Subscription> {

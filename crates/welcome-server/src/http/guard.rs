@@ -139,7 +139,7 @@ macro_rules! left_by_the_guard {
 left_by_the_guard!(Signed Program Reader Visitor);
 
 /// Kept from caches on the way.
-pub(super) const PRIVATE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "private, no-store");
+pub(crate) const PRIVATE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "private, no-store");
 
 impl Visitor {
     /// What they are in the organisation they look at.

@@ -7,17 +7,17 @@ mod announce;
 mod auth;
 mod content;
 mod enrol;
-mod error;
+pub(crate) mod error;
 mod events;
-mod guard;
+pub(crate) mod guard;
 mod lookup;
 mod operator;
 mod ownership;
 mod report;
 mod say;
-mod session;
+pub(crate) mod session;
 mod share;
-mod table;
+pub(crate) mod table;
 mod told;
 mod venue;
 
@@ -38,9 +38,13 @@ use serde::de::DeserializeOwned;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use welcome_proto::offer::MAX_FILE;
 
+pub(crate) use self::say::for_this_moment;
+pub(crate) use self::venue::base;
+
 use self::error::Error;
 use self::table::Table;
 use crate::config::public_url::PublicUrl;
+use crate::console;
 use crate::hub::Hub;
 use crate::key::Keys;
 use crate::metrics::Metrics;
@@ -112,6 +116,7 @@ pub(crate) fn routes(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(|| async { Error::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(in_time))
+        .layer(from_fn(console::as_page))
         .with_state(app)
 }
 
@@ -135,6 +140,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
     let files = Table::new(Arc::clone(&app))
         .route(Method::PUT, "/v1/operator/content", OFFERS, content::put_content)
         .map(|router| router.layer(DefaultBodyLimit::max(MAX_FILE as usize)));
+    let console = console::table(Arc::clone(&app));
     Table::new(app)
         .route(Method::GET, "/healthz", Right::Public, || async { "ok" })
         .route(Method::POST, "/v1/enrol", Right::Public, enrol::enrol)
@@ -161,6 +167,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::GET, "/v1/operator/routers/{router}/reports", FLEET, operator::reports)
         .route(Method::PUT, "/v1/operator/offers/{offer}", OFFERS, operator::put_offer)
         .route(Method::DELETE, "/v1/operator/offers/{offer}", OFFERS, operator::delete_offer)
+        .merge(console)
 }
 
 /// The longest body of a request that is no file.

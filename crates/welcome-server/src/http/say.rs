@@ -28,15 +28,21 @@ pub(crate) async fn say(
     Body(body): Body,
 ) -> Result<impl IntoResponse, Error> {
     let Say { network, title, text, link } = parse(&body)?;
-    let id = format!("say-{}", token::random_hex::<8>());
-    let id = id.parse().expect("`say-` and hexadecimal digits are an offer id");
-    let mut offer = Offer { networks: vec![network], priority: 100, ..Offer::new(id, title) };
-    offer.when.until = Some(unix_now() + FOR_S);
+    let mut offer = for_this_moment(network, title);
     (offer.content.text, offer.content.link) = (text, link);
     offer.check().map_err(|e| Error::BadRequest(e.to_string()))?;
     app.store.router(&program.org, &router).await?.ok_or(Error::NotFound)?;
     let streams = app.say(&program.org, &router, speaker.0, offer).await?;
     Ok(Json(Said { streams }))
+}
+
+/// A message to whoever is on this network now; it is over soon.
+pub(crate) fn for_this_moment(network: NetworkId, title: String) -> Offer {
+    let id = format!("say-{}", token::random_hex::<8>());
+    let id = id.parse().expect("`say-` and hexadecimal digits are an offer id");
+    let mut offer = Offer { networks: vec![network], priority: 100, ..Offer::new(id, title) };
+    offer.when.until = Some(unix_now() + FOR_S);
+    offer
 }
 
 impl App {

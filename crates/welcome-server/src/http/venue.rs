@@ -135,7 +135,7 @@ fn is_in_force(row: &OfferRow, now: u64) -> bool {
 
 /// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in `Host` reaches the
 /// liar alone, since no answer of ours may be kept for others.
-fn base(app: &App, caller: Caller, headers: &HeaderMap) -> Result<String, Error> {
+pub(crate) fn base(app: &App, caller: Caller, headers: &HeaderMap) -> Result<String, Error> {
     if let Some(url) = &app.public_url {
         return Ok(url.to_string());
     }

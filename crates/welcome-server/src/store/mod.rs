@@ -4,11 +4,13 @@
 //! transaction, committed when it returns. Never logs a key, a token or an address.
 
 mod api_tokens;
+mod areas;
 mod audit;
 mod challenges;
 mod content;
 mod db;
 mod enrolment;
+mod fleet;
 mod invitations;
 mod listing;
 mod live;
@@ -31,14 +33,14 @@ pub(crate) use self::audit::AuditEntry;
 pub(crate) use self::challenges::{ChallengeRow, ChallengeStart, Finding, NewChallenge, Witness};
 pub(crate) use self::db::{DATABASE, Store};
 pub(crate) use self::enrolment::{Enrolled, NewToken};
+pub(crate) use self::fleet::{FleetFilter, FleetNetwork, NetworkCount};
 pub(crate) use self::invitations::{Invitation, Taken};
 pub(crate) use self::listing::{KeysFor, Which};
 pub(crate) use self::look::{Looked, look};
 pub(crate) use self::networks::Announced;
-pub(crate) use self::offers::{NetworkOffers, OfferChange, OfferRow, OfferSet, OfferVersion, OrgOffer, Targets};
+pub(crate) use self::offers::{OfferChange, OfferRow, OfferSet, OrgOffer, Targets};
 pub(crate) use self::orgs::{KeptKey, Org};
 pub(crate) use self::people::{MemberChange, NewPerson, Person};
-pub(crate) use self::registrations::Conflict;
 pub(crate) use self::reports::Total;
 pub(crate) use self::retention::OLD;
 pub(crate) use self::routers::{RouterFilter, RouterRow};

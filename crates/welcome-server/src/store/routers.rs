@@ -162,7 +162,7 @@ impl Store {
 }
 
 /// A pattern for what contains this text, whatever the case.
-fn contains(text: &str) -> String {
+pub(super) fn contains(text: &str) -> String {
     let escaped = text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
     format!("%{escaped}%")
 }

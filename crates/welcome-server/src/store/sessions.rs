@@ -53,8 +53,9 @@ impl Store {
         row.map(|(person, login, name, admin, language, org, org_name, role)| {
             let admin = admin != 0;
             let role = match role {
+                _ if admin => Some(Role::Owner),
                 Some(role) => Some(read_id(&role, "role")?),
-                None => admin.then_some(Role::Owner),
+                None => None,
             };
             let org = match (org, org_name, role) {
                 (Some(org), Some(name), Some(role)) => Some((read_id(&org, "organisation")?, name, role)),

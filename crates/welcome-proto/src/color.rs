@@ -2,7 +2,7 @@
 //!
 //! Pure. A sharer's colour comes in, one of nearly its hue that stands out from a ground goes out.
 
-use welcome_proto::Color;
+use crate::Color;
 
 /// What WCAG 2 asks for between a text and its ground (level AA).
 pub const ENOUGH: f32 = 4.5;
@@ -11,7 +11,7 @@ pub const ENOUGH: f32 = 4.5;
 ///
 /// ```
 /// use welcome_proto::Color;
-/// use welcomed::portal::color::contrast;
+/// use welcome_proto::color::contrast;
 /// assert!((contrast(Color([0; 3]), Color([255; 3])) - 21.0).abs() < 0.001);
 /// ```
 #[must_use]

@@ -1,0 +1,92 @@
+//! An offer as a phone shows it.
+
+use askama::Template;
+use welcome_proto::Color;
+use welcome_proto::color::{on, readable};
+use welcome_proto::offer::Content;
+
+use super::{Html, html};
+use crate::console::words::Words;
+
+/// A phone with an offer on it.
+#[derive(Debug, Template)]
+#[template(path = "console/parts/preview.html")]
+pub(crate) struct Preview<'a> {
+    pub(crate) words: &'static Words,
+    /// The name of a network.
+    pub(crate) ssid: &'a str,
+    pub(crate) content: &'a Content,
+    /// Its language, for `lang`; empty where nobody said.
+    pub(crate) language: &'a str,
+    /// For the style with its colour.
+    pub(crate) nonce: &'a str,
+}
+
+impl Preview<'_> {
+    /// The phone.
+    pub(crate) fn html(&self) -> Html {
+        html(self)
+    }
+
+    /// What is on its screen.
+    pub(crate) fn screen(&self) -> Html {
+        let Preview { words, ssid, content, language, .. } = *self;
+        html(&Screen { words, ssid, content, language, colors: content.color.map(Colors::of) })
+    }
+
+    fn colors(&self) -> Option<Colors> {
+        self.content.color.map(Colors::of)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/parts/screen.html")]
+struct Screen<'a> {
+    words: &'static Words,
+    ssid: &'a str,
+    content: &'a Content,
+    language: &'a str,
+    colors: Option<Colors>,
+}
+
+/// A sharer's colour as the router's page uses it.
+#[derive(Debug)]
+struct Colors {
+    fill: Color,
+    on: Color,
+    light: Color,
+    dark: Color,
+}
+
+impl Colors {
+    fn of(color: Color) -> Self {
+        Self { fill: color, on: on(color), light: readable(color, LIGHT_SHEET), dark: readable(color, DARK_SHEET) }
+    }
+}
+
+/// `--sheet` of the page of a router.
+const LIGHT_SHEET: Color = Color([0xff, 0xff, 0xff]);
+const DARK_SHEET: Color = Color([0x1b, 0x22, 0x21]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::words::ENGLISH;
+
+    #[test]
+    fn a_hostile_offer_stays_text() {
+        let content = Content {
+            title: "<script>alert(1)</script>".to_owned(),
+            text: "\"><img src=x>".to_owned(),
+            link: Some("https://a/\"onclick=x".to_owned()),
+            color: Some(Color([255, 255, 0])),
+            ..Content::default()
+        };
+        let preview = Preview { words: &ENGLISH, ssid: "</h2><b>", content: &content, language: "", nonce: "n1" };
+        let html = preview.html().into_string();
+        for hostile in ["<script>", "<img src=x", "<b>", "\"onclick"] {
+            assert!(!html.contains(hostile), "{hostile} in {html}");
+        }
+        assert!(html.contains("<style nonce=\"n1\">") && html.contains("data-on=\"#000000\""), "{html}");
+    }
+}
