@@ -17,8 +17,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use welcome_proto::Secret;
 
+use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::key::Keys;
+use crate::limit::Limit;
 use crate::open::Opened;
 use crate::presence::{self, Presence};
 use crate::store::Store;
@@ -42,15 +44,29 @@ pub struct Config {
     pub master_key: Option<PathBuf>,
     /// Whether anybody may look up what is shared (without keys); else it takes an API token.
     pub open_directory: bool,
+    /// How many look-ups a minute an address has without a token; 0: as many as it wants.
+    pub lookups_a_minute: u32,
 }
 
 impl Config {
     /// A server on this address and directory, as simple as it can be.
     #[must_use]
     pub fn new(listen: SocketAddr, data: PathBuf) -> Self {
-        Self { listen, data, tls: None, public_url: None, database: None, master_key: None, open_directory: true }
+        Self {
+            listen,
+            data,
+            tls: None,
+            public_url: None,
+            database: None,
+            master_key: None,
+            open_directory: true,
+            lookups_a_minute: LOOKUPS_A_MINUTE,
+        }
     }
 }
+
+/// A phone asks about what it hears once in a while, and some dozens of them may share an address.
+const LOOKUPS_A_MINUTE: u32 = 60;
 
 /// The address of the server as people reach it, without a path.
 ///
@@ -158,6 +174,8 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         hub: Hub::new(stop.clone()),
         presence: Presence::default(),
         keys: Keys::new(store.clone(), seal.clone()),
+        directory: Directory::new(store.clone(), seal.clone()),
+        lookups: Limit::new(config.lookups_a_minute),
         seal,
         tls: speaks_tls,
         public_url: config.public_url,

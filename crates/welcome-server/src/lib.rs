@@ -6,12 +6,15 @@
 //! reads its set anew and has it signed by `key`. `app` puts the parts together.
 
 mod app;
+mod caller;
+mod directory;
 mod fanout;
 mod file;
 mod http;
 mod hub;
 mod ids;
 mod key;
+mod limit;
 mod listen;
 mod open;
 mod place;

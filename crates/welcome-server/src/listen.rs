@@ -2,9 +2,12 @@
 //!
 //! Sockets come in, requests go to the routes. An error of one connection ends that connection and nothing else.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -16,6 +19,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::caller::Caller;
 
 /// Serves until `stop`, then drains for at most [`DRAIN`] and cuts what is left.
 pub(crate) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, app: Router, stop: CancellationToken) {
@@ -27,9 +33,9 @@ pub(crate) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, app: Ro
             // Reaps; a connection that panicked has been reported by the runtime.
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let watcher = graceful.watcher();
-                    connections.spawn(connection(stream, tls.clone(), app.clone(), watcher, stop.clone()));
+                    connections.spawn(connection(stream, peer.ip(), tls.clone(), app.clone(), watcher, stop.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection");
@@ -62,6 +68,7 @@ const WRITE: Duration = Duration::from_secs(20);
 
 async fn connection(
     stream: TcpStream,
+    peer: IpAddr,
     tls: Option<TlsAcceptor>,
     app: Router,
     watcher: Watcher,
@@ -72,22 +79,27 @@ async fn connection(
         tracing::debug!(%error, "failed to set up a connection");
         return;
     }
-    let Some(tls) = tls else { return requests(stream, app, watcher).await };
+    let Some(tls) = tls else { return requests(stream, peer, false, app, watcher).await };
     let handshake = tokio::select! {
         () = stop.cancelled() => return,
         handshake = timeout(HANDSHAKE, tls.accept(stream)) => handshake,
     };
     match handshake {
-        Ok(Ok(stream)) => requests(stream, app, watcher).await,
+        Ok(Ok(stream)) => requests(stream, peer, true, app, watcher).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn requests<S>(stream: S, app: Router, watcher: Watcher)
+async fn requests<S>(stream: S, peer: IpAddr, tls: bool, app: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let app = app.map_request(move |mut request: Request<Incoming>| {
+        let caller = Caller::of(peer, tls, request.headers(), &[]);
+        request.extensions_mut().insert(caller);
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)

@@ -79,7 +79,10 @@ impl Opened {
             let kept = self.store.org_key(&org.id).await.context("failed to read an organisation's key")?;
             if let Some(kept) = kept {
                 Key::open(&self.seal, &org_place(&org.id), &kept.sealed).with_context(|| {
-                    format!("failed to open the key of the organisation {}: is this the master key it was sealed with?", org.name)
+                    format!(
+                        "failed to open the key of the organisation {}: is this the master key it was sealed with?",
+                        org.name
+                    )
                 })?;
             }
         }

@@ -136,7 +136,9 @@ pub(crate) enum Right {
 
 /// No role or scope of this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected one of viewer, editor, owner; or of read:areas, read:keys, read:fleet, write:routers, write:offers, share")]
+#[error(
+    "expected one of viewer, editor, owner; or of read:areas, read:keys, read:fleet, write:routers, write:offers, share"
+)]
 pub struct UnknownRight;
 
 #[cfg(test)]

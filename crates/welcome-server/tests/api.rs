@@ -525,7 +525,8 @@ async fn an_offer_that_breaks_a_limit_is_refused() {
     assert_eq!(statuses[0], StatusCode::NO_CONTENT);
     assert_eq!(statuses[10], StatusCode::CONFLICT, "60 KiB in all");
     // Another sender has room of its own.
-    let answer = server.operate(Method::PUT, &format!("{}?sender=sharer", target("o10")), Some(whole(long("o10")))).await;
+    let answer =
+        server.operate(Method::PUT, &format!("{}?sender=sharer", target("o10")), Some(whole(long("o10")))).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     server.stop().await;
 }

@@ -26,7 +26,8 @@ pub(crate) struct Signed {
 
 /// Holds a request against the key of the router that its path names first.
 pub(super) async fn signed_by(app: &App, parts: &mut Parts, body: Bytes) -> Result<Signed, Error> {
-    let Path(names) = Path::<Vec<(String, String)>>::from_request_parts(parts, app).await.map_err(|_| Error::NotFound)?;
+    let Path(names) =
+        Path::<Vec<(String, String)>>::from_request_parts(parts, app).await.map_err(|_| Error::NotFound)?;
     let router: RouterId = names.first().and_then(|(_, name)| name.parse().ok()).ok_or(Error::NotFound)?;
 
     let input = one(&parts.headers, &SIGNATURE_INPUT).ok_or(Error::BadSignature("no Signature-Input"))?;

@@ -2,7 +2,7 @@
 
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use welcome_proto::problem::{self, Problem};
 
@@ -73,6 +73,7 @@ impl From<QueryRejection> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        let wait = if let Self::SlowDown(seconds) = self { Some(seconds) } else { None };
         let problem = match self {
             Self::BadToken => named(problem::BAD_TOKEN, StatusCode::FORBIDDEN, "unknown, used or expired token")
                 .detail("ask the operator for a new one"),
@@ -100,12 +101,14 @@ impl IntoResponse for Error {
                 named(problem::BAD_REQUEST, StatusCode::BAD_REQUEST, "the request cannot be used").detail(&why)
             }
             Self::NoToken => plain(StatusCode::UNAUTHORIZED).detail("give an API token as a bearer token"),
-            Self::Scope(scope) => plain(StatusCode::FORBIDDEN)
-                .detail(&format!("the API token has not the scope {}", scope.as_str())),
+            Self::Scope(scope) => {
+                plain(StatusCode::FORBIDDEN).detail(&format!("the API token has not the scope {}", scope.as_str()))
+            }
             Self::NotLoggedIn => plain(StatusCode::UNAUTHORIZED).detail("log in"),
             Self::Forbidden(why) => plain(StatusCode::FORBIDDEN).detail(why),
-            Self::SlowDown(seconds) => plain(StatusCode::TOO_MANY_REQUESTS)
-                .detail(&format!("too many tries: wait {seconds} s")),
+            Self::SlowDown(seconds) => {
+                plain(StatusCode::TOO_MANY_REQUESTS).detail(&format!("too many tries: wait {seconds} s"))
+            }
             Self::NotFound => plain(StatusCode::NOT_FOUND),
             Self::MethodNotAllowed => plain(StatusCode::METHOD_NOT_ALLOWED),
             Self::Full(what) => plain(StatusCode::CONFLICT).detail(what),
@@ -117,7 +120,11 @@ impl IntoResponse for Error {
                 plain(StatusCode::INTERNAL_SERVER_ERROR)
             }
         };
-        problem.into_response()
+        let mut response = problem.into_response();
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 

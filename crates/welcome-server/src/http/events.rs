@@ -100,9 +100,8 @@ impl Feed {
             return Ok(Look::Gone);
         };
         let key = self.app.keys.of(&self.org).await?;
-        let sign = |row: OfferRow| {
-            key.sign(&Statement { router: self.router.clone(), sender: row.sender, offer: row.offer })
-        };
+        let sign =
+            |row: OfferRow| key.sign(&Statement { router: self.router.clone(), sender: row.sender, offer: row.offer });
         let push = offers.into_iter().map(sign).collect::<serde_json::Result<_>>();
         let push = push.map(|offers| OffersPush { revision, offers }).and_then(|push| serde_json::to_string(&push));
         let data = push.map_err(|_| StoreError::Unreadable("offer"))?;

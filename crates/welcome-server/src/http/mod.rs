@@ -15,6 +15,7 @@ mod operator;
 mod report;
 mod say;
 mod session;
+mod snapshot;
 mod table;
 mod venue;
 
@@ -35,8 +36,10 @@ use welcome_proto::offer::MAX_FILE;
 use self::error::Error;
 use self::table::Table;
 use crate::app::PublicUrl;
+use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::key::Keys;
+use crate::limit::Limit;
 use crate::presence::Presence;
 use crate::rights::{Right, Scope};
 use crate::seal::Seal;
@@ -57,6 +60,10 @@ pub(crate) struct App {
     pub(crate) public_url: Option<PublicUrl>,
     /// Whether anybody may look up what is shared.
     pub(crate) open_directory: bool,
+    /// What is told in advance.
+    pub(crate) directory: Directory,
+    /// How often an address may look something up.
+    pub(crate) lookups: Limit,
 }
 
 impl App {
@@ -117,6 +124,9 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::POST, "/v1/lookup/bssids", LOOK_UP, lookup::bssids)
         .route(Method::GET, "/v1/lookup/place", LOOK_UP, lookup::place)
         .route(Method::GET, "/v1/lookup/list", LOOK_UP, lookup::list)
+        .route(Method::GET, "/v1/snapshots", LOOK_UP, snapshot::index)
+        .route(Method::GET, "/v1/snapshots/{cell}", LOOK_UP, snapshot::snapshot)
+        .route(Method::GET, "/v1/snapshots/{cell}/keys", Right::Token(Scope::ReadKeys), snapshot::snapshot_with_keys)
         .map(|router| router.layer(GlobalConcurrencyLimitLayer::new(MAX_LOOKUPS)));
     let readers = Table::new(Arc::clone(&app))
         .route(Method::GET, "/v1/content/{digest}", Right::Public, content::content)
@@ -128,6 +138,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .map(|router| router.layer(DefaultBodyLimit::max(MAX_FILE as usize)));
     Table::new(app)
         .route(Method::GET, "/healthz", Right::Public, || async { "ok" })
+        .route(Method::GET, "/v1/directory", Right::Public, snapshot::directory)
         .route(Method::POST, "/v1/enrol", Right::Public, enrol::enrol)
         .route(Method::PUT, "/v1/routers/{router}/announce", Right::Router, announce::announce)
         .route(Method::GET, "/v1/routers/{router}/events", Right::Router, events::events)

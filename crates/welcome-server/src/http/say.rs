@@ -41,7 +41,13 @@ pub(crate) async fn say(
 
 impl App {
     /// Signs a message for one router and hands it to its streams; to how many, as far as this process knows.
-    pub(crate) async fn say(&self, org: &OrgId, router: &RouterId, sender: Sender, offer: Offer) -> Result<usize, Error> {
+    pub(crate) async fn say(
+        &self,
+        org: &OrgId,
+        router: &RouterId,
+        sender: Sender,
+        offer: Offer,
+    ) -> Result<usize, Error> {
         let unwritable = |_| StoreError::Unreadable("message");
         let statement = Statement { router: router.clone(), sender, offer };
         let say = self.keys.of(org).await?.sign(&statement).map_err(unwritable)?;

@@ -32,12 +32,14 @@ impl Store {
 
     /// A piece of these bytes; an empty one at their end.
     pub(crate) async fn content_piece(&self, digest: &Digest, from: u64, most: usize) -> Result<Option<Vec<u8>>> {
-        let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT substr(bytes, CAST($1 AS INTEGER), CAST($2 AS INTEGER)) FROM content WHERE digest = $3")
-            .bind(int(from.saturating_add(1))) // SQL counts from one
-            .bind(length(most))
-            .bind(&digest.0[..])
-            .fetch_optional(&self.read)
-            .await?;
+        let row: Option<(Vec<u8>,)> = sqlx::query_as(
+            "SELECT substr(bytes, CAST($1 AS INTEGER), CAST($2 AS INTEGER)) FROM content WHERE digest = $3",
+        )
+        .bind(int(from.saturating_add(1))) // SQL counts from one
+        .bind(length(most))
+        .bind(&digest.0[..])
+        .fetch_optional(&self.read)
+        .await?;
         Ok(row.map(|(piece,)| piece))
     }
 }

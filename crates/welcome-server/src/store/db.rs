@@ -145,7 +145,8 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long to wait for the database, or for a connection to it.
 const BUSY: Duration = Duration::from_secs(5);
 /// Milliseconds, as [`BUSY`].
-const WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+const WRITER: &str =
+    "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
 const READER: &str = "PRAGMA busy_timeout = 5000";
 
 async fn sqlite_pool(url: &str, mode: &str, connections: u32, set_up: &'static str) -> Result<AnyPool, sqlx::Error> {

@@ -80,7 +80,11 @@ impl Store {
                 .bind(&key[..])
                 .fetch_one(&mut *tx)
                 .await?;
-            return if same == 0 { Ok(None) } else { Ok(Some(Enrolled { router: read_id(&before, "router id")?, org })) };
+            return if same == 0 {
+                Ok(None)
+            } else {
+                Ok(Some(Enrolled { router: read_id(&before, "router id")?, org }))
+            };
         }
         let area = match area {
             Some(area) => area,

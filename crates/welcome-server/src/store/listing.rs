@@ -101,6 +101,17 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The region after this one in which something is announced. One step in an index, however much there is.
+    pub(crate) async fn next_region(&self, after: i64) -> Result<Option<i64>> {
+        let (next,): (Option<i64>,) = sqlx::query_as("SELECT min(cell5) FROM networks WHERE cell5 > $1")
+            .bind(after)
+            .fetch_one(&self.read)
+            .await?;
+        Ok(next)
+    }
+}
+
 fn json_numbers(numbers: &[i64]) -> String {
     let texts: Vec<_> = numbers.iter().map(i64::to_string).collect();
     format!("[{}]", texts.join(","))

@@ -12,13 +12,12 @@ impl Store {
     pub(crate) async fn add_live(&self, router: &RouterId, event: &str, now: u64) -> Result<i64> {
         let mut tx = self.begin().await?;
         sqlx::query("DELETE FROM live WHERE at < $1").bind(int(now.saturating_sub(KEPT))).execute(&mut *tx).await?;
-        let (id,): (i64,) =
-            sqlx::query_as("INSERT INTO live (router, event, at) VALUES ($1, $2, $3) RETURNING id")
-                .bind(router.as_str())
-                .bind(event)
-                .bind(int(now))
-                .fetch_one(&mut *tx)
-                .await?;
+        let (id,): (i64,) = sqlx::query_as("INSERT INTO live (router, event, at) VALUES ($1, $2, $3) RETURNING id")
+            .bind(router.as_str())
+            .bind(event)
+            .bind(int(now))
+            .fetch_one(&mut *tx)
+            .await?;
         tx.commit().await?;
         Ok(id)
     }

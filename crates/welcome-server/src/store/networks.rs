@@ -73,10 +73,8 @@ pub(super) async fn put_networks(
     router: &RouterId,
     networks: &[AnnouncedNetwork],
 ) -> Result<()> {
-    let before: Vec<(String,)> = sqlx::query_as("SELECT id FROM networks WHERE router = $1")
-        .bind(router.as_str())
-        .fetch_all(&mut **tx)
-        .await?;
+    let before: Vec<(String,)> =
+        sqlx::query_as("SELECT id FROM networks WHERE router = $1").bind(router.as_str()).fetch_all(&mut **tx).await?;
     let stay: BTreeMap<_, _> = networks.iter().map(|n| (n.id.as_str(), n)).collect();
     for (gone,) in before.iter().filter(|(id,)| !stay.contains_key(id.as_str())) {
         sqlx::query("DELETE FROM networks WHERE router = $1 AND id = $2")

@@ -115,12 +115,11 @@ impl Store {
              LEFT JOIN offer_targets t ON t.org = r.org AND {MATCHES} {PUBLISHED}
              WHERE n.router = $1 AND n.id = $2 ORDER BY o.sender, o.id"
         );
-        let rows: Vec<(Vec<u8>, Option<String>, Option<String>, Option<String>)> =
-            sqlx::query_as(AssertSqlSafe(sql))
-                .bind(router.as_str())
-                .bind(network.as_str())
-                .fetch_all(&self.read)
-                .await?;
+        let rows: Vec<(Vec<u8>, Option<String>, Option<String>, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(router.as_str())
+            .bind(network.as_str())
+            .fetch_all(&self.read)
+            .await?;
         let Some((ssid, ..)) = rows.first() else { return Ok(None) };
         let ssid = Ssid::new(ssid).map_err(|_| StoreError::Unreadable("SSID"))?;
         let offers = rows.into_iter().filter_map(|(_, sender, _, body)| sender.zip(body)).map(read_row);
@@ -401,15 +400,14 @@ async fn publish_version(
     version: i64,
     by: By<'_>,
 ) -> Result<OfferChange> {
-    let published: Option<(Option<i64>,)> = sqlx::query_as(
-        "UPDATE offers SET changed = $4 WHERE org = $1 AND sender = $2 AND id = $3 RETURNING published",
-    )
-    .bind(org.as_str())
-    .bind(sender.as_str())
-    .bind(offer.as_str())
-    .bind(int(by.at))
-    .fetch_optional(&mut **tx)
-    .await?;
+    let published: Option<(Option<i64>,)> =
+        sqlx::query_as("UPDATE offers SET changed = $4 WHERE org = $1 AND sender = $2 AND id = $3 RETURNING published")
+            .bind(org.as_str())
+            .bind(sender.as_str())
+            .bind(offer.as_str())
+            .bind(int(by.at))
+            .fetch_optional(&mut **tx)
+            .await?;
     let Some((published,)) = published else { return Ok(OfferChange::NotFound) };
     if published == Some(version) {
         return Ok(OfferChange::Same);
@@ -453,7 +451,8 @@ async fn publish_version(
     if is_too_much(tx, org, sender, offer).await? {
         return Ok(OfferChange::TooMany);
     }
-    note(tx, Some(org), by, "offer.publish", offer.as_str(), &format!("{}, version {version}", sender.as_str())).await?;
+    note(tx, Some(org), by, "offer.publish", offer.as_str(), &format!("{}, version {version}", sender.as_str()))
+        .await?;
     Ok(OfferChange::Changed)
 }
 

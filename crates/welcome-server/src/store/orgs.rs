@@ -86,11 +86,10 @@ impl Store {
 
     /// The key pair of an organisation.
     pub(crate) async fn org_key(&self, id: &OrgId) -> Result<Option<KeptKey>> {
-        let row: Option<(Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT public_key, sealed_key FROM orgs WHERE id = $1")
-                .bind(id.as_str())
-                .fetch_optional(&self.read)
-                .await?;
+        let row: Option<(Vec<u8>, Vec<u8>)> = sqlx::query_as("SELECT public_key, sealed_key FROM orgs WHERE id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.read)
+            .await?;
         Ok(row.map(|(public, sealed)| KeptKey { public, sealed }))
     }
 

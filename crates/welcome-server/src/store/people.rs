@@ -131,8 +131,13 @@ impl Store {
         // Locks all of them: two owners who take each other away at once must not both succeed.
         sqlx::query("UPDATE members SET role = role WHERE org = $1").bind(org.as_str()).execute(&mut *tx).await?;
         let changed = match role {
-            Some(role) => sqlx::query("UPDATE members SET role = $3 WHERE org = $1 AND person = $2").bind(org.as_str()).bind(person.as_str()).bind(role.as_str()),
-            None => sqlx::query("DELETE FROM members WHERE org = $1 AND person = $2").bind(org.as_str()).bind(person.as_str()),
+            Some(role) => sqlx::query("UPDATE members SET role = $3 WHERE org = $1 AND person = $2")
+                .bind(org.as_str())
+                .bind(person.as_str())
+                .bind(role.as_str()),
+            None => sqlx::query("DELETE FROM members WHERE org = $1 AND person = $2")
+                .bind(org.as_str())
+                .bind(person.as_str()),
         };
         if changed.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(MemberChange::NotFound);

@@ -126,7 +126,8 @@ impl Store {
         .bind(router.map_or("", RouterId::as_str))
         .fetch_all(&self.read)
         .await?;
-        let read = |(hour, what, count): (i64, String, i64)| Ok((read_u64(hour, "hour")?, what, read_u64(count, "count")?));
+        let read =
+            |(hour, what, count): (i64, String, i64)| Ok((read_u64(hour, "hour")?, what, read_u64(count, "count")?));
         rows.into_iter().map(read).collect()
     }
 

@@ -45,12 +45,7 @@ pub(crate) struct RouterFilter<'a> {
 
 impl Store {
     /// Routers of an organisation, in order of id.
-    pub(crate) async fn routers(
-        &self,
-        org: &OrgId,
-        filter: &RouterFilter<'_>,
-        limit: usize,
-    ) -> Result<Vec<RouterRow>> {
+    pub(crate) async fn routers(&self, org: &OrgId, filter: &RouterFilter<'_>, limit: usize) -> Result<Vec<RouterRow>> {
         type Row = (String, String, String, i64, String, i64, Option<i64>, Option<i64>, i64, i64, Option<i64>);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, name, area, vouched, version, enrolled, seen, generation,

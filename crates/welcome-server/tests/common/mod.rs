@@ -24,9 +24,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use welcome_proto::RouterId;
 use welcome_proto::signature::{self, Params};
 use welcome_proto::sse::{Decoder, Event};
-use welcome_proto::RouterId;
 use welcome_server::{Config, Ready, Scope, Scopes, TlsFiles, add_api_token, add_enrolment_token};
 
 /// Long enough for a busy machine, short enough to see that something hangs.
