@@ -217,7 +217,7 @@ pub(crate) fn unix_now() -> u64 {
 const CLOSE: Duration = Duration::from_millis(500);
 
 /// One server per directory: a second one would change offers that the first one's streams never hear of.
-fn lock(data: &Path) -> Result<File> {
+pub(crate) fn lock(data: &Path) -> Result<File> {
     let path = data.join("lock");
     let file = File::create(&path).with_context(|| {
         format!("failed to write {}: make it writable for this user or choose another with --data", path.display())

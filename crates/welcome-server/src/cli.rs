@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Token(Token),
     /// Print a token for a program; the server may be running
     ApiToken(ApiToken),
+    /// Seal all keys under another master key; the server must not be running
+    ///
+    /// Whoever is interrupted runs it again: it goes on where it was.
+    RotateKey(RotateKey),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +80,16 @@ pub(crate) struct ApiToken {
     /// What its bearer may do: read:areas, read:keys, read:fleet, write:routers, write:offers, share; all without it
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<Scope>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    /// The server's data directory
+    #[arg(long, value_name = "DIR", default_value = DATA)]
+    pub(crate) data: PathBuf,
+    /// The new master key (64 hexadecimal digits); one is made without it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new: Option<PathBuf>,
 }
 
 const DATA: &str = "welcome-data";

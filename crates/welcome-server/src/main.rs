@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
-use welcome_server::{Config, Scopes, TlsFiles};
+use welcome_server::{Config, Rotated, Scopes, TlsFiles, rotate_key};
 
-use crate::cli::{ApiToken, Cli, Command, Serve, Token};
+use crate::cli::{ApiToken, Cli, Command, RotateKey, Serve, Token};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -59,6 +59,10 @@ fn run(cli: Cli) -> Result<()> {
                 let scopes = if scopes.is_empty() { Scopes::all() } else { Scopes(scopes.into_iter().collect()) };
                 let token = welcome_server::add_api_token(&config, org.as_deref(), &name, scopes).await?;
                 say(&format!("API token: {}", token.reveal()))
+            }
+            Command::RotateKey(RotateKey { data, new }) => {
+                let Rotated { values, old_key } = rotate_key(&Config::new(NOWHERE, data), new.as_deref()).await?;
+                say(&format!("{values} keys are sealed anew; older backups need {}", old_key.display()))
             }
         }
     })

@@ -10,7 +10,7 @@ use crate::app::{Config, unix_now};
 use crate::ids::{OrgId, TokenId};
 use crate::key::{Key, org_place};
 use crate::rights::Scopes;
-use crate::seal::Seal;
+use crate::seal::{NEXT_KEY, Seal};
 use crate::store::{ApiToken, By, DATABASE, NewToken, Org, Store};
 use crate::token;
 
@@ -27,14 +27,14 @@ impl Opened {
     /// # Errors
     /// If something cannot be read, written or understood, or another master key has sealed what is there.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
+        if config.data.join(NEXT_KEY).exists() {
+            bail!("a change of the master key was begun and not finished: run `welcome-server rotate-key` again");
+        }
         let seal = match &config.master_key {
             Some(file) => Seal::read(file)?,
             None => Seal::read_or_make(&config.data)?,
         };
-        let store = match &config.database {
-            Some(url) => Store::open_postgres(url.reveal()).await?,
-            None => Store::open(&config.data).await?,
-        };
+        let store = open_store(config).await?;
         let first = OrgId::random();
         let key = Key::make(&seal, &org_place(&first));
         store.first_start(&first, &key, unix_now()).await.context("failed to keep the first organisation")?;
@@ -48,12 +48,7 @@ impl Opened {
     /// # Errors
     /// If there is none, or as [`Self::open`].
     pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
-        if config.database.is_none() && !config.data.join(DATABASE).exists() {
-            bail!(
-                "no server's data in {}: give the --data of the server, or start `welcome-server serve` first",
-                config.data.display()
-            );
-        }
+        require_existing(config)?;
         Self::open(config).await
     }
 
@@ -87,6 +82,29 @@ impl Opened {
             }
         }
         Ok(())
+    }
+}
+
+/// # Errors
+/// If no server was ever started on these data.
+pub(crate) fn require_existing(config: &Config) -> Result<()> {
+    if config.database.is_none() && !config.data.join(DATABASE).exists() {
+        bail!(
+            "no server's data in {}: give the --data of the server, or start `welcome-server serve` first",
+            config.data.display()
+        );
+    }
+    Ok(())
+}
+
+/// The database alone.
+///
+/// # Errors
+/// If it cannot be read, written or understood.
+pub(crate) async fn open_store(config: &Config) -> Result<Store> {
+    match &config.database {
+        Some(url) => Store::open_postgres(url.reveal()).await,
+        None => Store::open(&config.data).await,
     }
 }
 

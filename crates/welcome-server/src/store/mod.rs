@@ -19,6 +19,7 @@ mod people;
 mod registrations;
 mod reports;
 mod routers;
+mod sealed;
 mod sessions;
 
 pub(crate) use self::api_tokens::ApiToken;
@@ -34,6 +35,7 @@ pub(crate) use self::people::{MemberChange, NewPerson, Person};
 pub(crate) use self::registrations::Conflict;
 pub(crate) use self::reports::Total;
 pub(crate) use self::routers::{RouterFilter, RouterRow};
+pub(crate) use self::sealed::{Kind, SealedRow};
 pub(crate) use self::sessions::Session;
 
 use std::fmt;
