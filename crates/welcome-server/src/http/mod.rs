@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod guard;
 mod lookup;
+mod openapi;
 mod operator;
 mod report;
 mod say;
@@ -138,6 +139,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .map(|router| router.layer(DefaultBodyLimit::max(MAX_FILE as usize)));
     Table::new(app)
         .route(Method::GET, "/healthz", Right::Public, || async { "ok" })
+        .route(Method::GET, "/v1/openapi.json", Right::Public, openapi::openapi)
         .route(Method::GET, "/v1/directory", Right::Public, snapshot::directory)
         .route(Method::POST, "/v1/enrol", Right::Public, enrol::enrol)
         .route(Method::PUT, "/v1/routers/{router}/announce", Right::Router, announce::announce)
