@@ -177,9 +177,19 @@ fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
+    use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS, Place, Security};
+    use welcome_proto::snapshot::{Asked, read};
+    use welcome_proto::{Bssid, Mac};
 
     use super::*;
+    use crate::ids::OrgId;
+    use crate::key::org_place;
+    use crate::store::{By, NewToken};
+
+    const NOW: u64 = 1_795_000_000;
 
     fn part(bytes: usize) -> Part {
         Part { bytes: vec![0; bytes].into(), etag: String::new(), entries: 0, next: None }
@@ -197,6 +207,58 @@ mod tests {
         assert_eq!(made.bytes, ROOM / 3 + 1 + 2 * COST);
         made.keep((5, None), part(ROOM));
         assert!(made.parts.is_empty() && made.bytes == 0, "larger than all the room");
+    }
+
+    /// A router that announces as much as one may, at one place.
+    async fn announce_all(store: &Store, seal: &Seal, org: &OrgId, number: u8) {
+        let token = token::hash(&format!("token {number}"));
+        let new = NewToken { org, name: "", area: None, vouch: true, expires: NOW + 1 };
+        store.add_enrolment_token(token, &new, By { who: "test", at: NOW }).await.unwrap();
+        let router = store.enrol(token, [number; 32], "", token::new_router_id(), NOW).await.unwrap().unwrap().router;
+        let bss = |n: usize| {
+            let [high, low] = u16::try_from(n).unwrap().to_be_bytes();
+            let bssid: Bssid = Mac([2, 0, 0, number, high, low]).try_into().unwrap();
+            AnnouncedBss { bssid, freq: None }
+        };
+        let network = |n: usize| AnnouncedNetwork {
+            id: format!("n{n}").parse().unwrap(),
+            ssid: "Cafe".parse().unwrap(),
+            security: Security::Open,
+            key: None,
+            place: Some(Place::new(48.1374, 11.5755).unwrap()),
+            bss: (n * MAX_BSS..(n + 1) * MAX_BSS).map(bss).collect(),
+        };
+        let networks: Vec<_> = (0..MAX_NETWORKS).map(network).collect();
+        store.announce(seal, &router, 1, &networks, 0, NOW).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_region_of_more_than_a_part_comes_in_parts_that_lose_and_repeat_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let (seal, org) = (Seal::parse(&"a".repeat(64)).unwrap(), OrgId::random());
+        store.first_start(&org, &Key::make(&seal, &org_place(&org)), NOW).await.unwrap();
+        for number in 0..3 {
+            announce_all(&store, &seal, &org, number).await;
+        }
+        let directory = Directory::new(store, seal);
+        let cell = place::parse_region("851f8d47fffffff").unwrap();
+        let (region, mut after, mut sizes, mut found) = (place::name(cell).unwrap(), None, Vec::new(), BTreeSet::new());
+        loop {
+            let part = directory.part(cell, after.clone(), NOW).await.unwrap();
+            let named = after.as_ref().map(Cursor::to_string);
+            let asked = Asked { cell: &region, after: named.as_deref(), now: NOW };
+            let snapshot = read(flate2::read::GzDecoder::new(&part.bytes[..]), asked, |_, _| true).unwrap();
+            assert_eq!((snapshot.len(), snapshot.next), (part.entries, part.next.as_ref().map(Cursor::to_string)));
+            sizes.push(part.entries);
+            found.extend(snapshot.areas.into_iter().flat_map(|a| a.networks).flat_map(|n| n.bssids));
+            after = part.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(sizes, [MAX_ENTRIES, 3 * MAX_NETWORKS * MAX_BSS - MAX_ENTRIES]);
+        assert_eq!(found.len(), 3 * MAX_NETWORKS * MAX_BSS);
     }
 
     proptest! {
