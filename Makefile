@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-server test check bench fuzz lab browser cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
+.PHONY: help demo demo-server test check bench fuzz lab browser api cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
@@ -53,6 +53,7 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	cargo nextest run $(HWSIM)
 	cargo nextest run $(FUZZ)
 	$(MAKE) --no-print-directory browser
+	$(MAKE) --no-print-directory api
 	$(LAB) run doors --bin-dir $(BUILD)/debug
 	$(LAB) run greet --bin-dir $(BUILD)/debug
 
@@ -106,6 +107,9 @@ installed: programs needs-test ## The agent from its packages, both kinds, as an
 
 browser: programs needs-browser $(BROWSER)/node_modules ## The pages and LuCI's forms in a browser, behind the agent's real rules (as root); pictures in target/browser
 	node --test --test-concurrency=1 --test-reporter=spec $(BROWSER)/*.test.js
+
+api: programs needs-test ## Ask the server all that its OpenAPI document allows: no error of its own, no answer that is not told
+	tests/schemathesis/run $(BUILD)/debug/welcome-server $(BUILD)
 
 cross: needs-cross ## Static programs for routers: make cross TARGET=mipsel (all without it; about two minutes each)
 ifdef DOCKER
@@ -162,6 +166,8 @@ needs-test: needs
 	$(call package,ip,iproute2)
 	$(call package,busybox,busybox-static)
 	$(call package,signify-openbsd,signify-openbsd)
+	$(call packages_unless,python3 -c 'import ensurepip',python3 python3-venv)
+	$(call package,curl,curl)
 	$(call package,psql,postgresql)
 
 needs-browser: needs

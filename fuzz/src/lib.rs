@@ -23,6 +23,7 @@ use welcome_proto::offer::{OffersPush, SayPush};
 use welcome_proto::problem::Problem;
 use welcome_proto::report::ReportBatch;
 use welcome_proto::signed::Statement;
+use welcome_proto::snapshot::{Asked, Cell, MAX_ENTRIES, Snapshot};
 use welcome_proto::{signature, sse};
 use welcomed::config::Config;
 use welcomed::portal::catch::{self, Verdict};
@@ -38,7 +39,7 @@ use wpa_ctrl::reply;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("wpa_event", wpa_event),
     ("wpa_reply", wpa_reply),
     ("uci_text", uci_text),
@@ -49,6 +50,7 @@ pub const TARGETS: [Target; 10] = [
     ("blobmsg", blobmsg),
     ("accept_language", accept_language),
     ("caught", caught),
+    ("snapshot", snapshot),
 ];
 
 /// A datagram from an attached control socket.
@@ -245,6 +247,19 @@ pub fn caught(data: &[u8]) {
         }
     }
     seen(form::is_ours(request.headers(), Some("router.example")));
+}
+
+/// A decompressed snapshot that somebody has signed well.
+pub fn snapshot(data: &[u8]) {
+    let cell: Cell = "851f8d47fffffff".parse().expect("a cell");
+    let asked = Asked { cell: &cell, after: None, now: 1_795_000_000 };
+    assert!(welcome_proto::snapshot::read(data, asked, |_, _| false).is_err(), "taken without a signature");
+    let Ok(read) = welcome_proto::snapshot::read(data, asked, |_, _| true) else { return };
+    assert!(read.len() <= MAX_ENTRIES && read.expires > asked.now);
+    let Snapshot { cell, after, issued, next, .. } = read.clone();
+    let again = Snapshot::of(cell, after, issued, read.entries().collect(), next);
+    assert!(read.entries().all(|entry| again.entries().any(|e| e == entry)), "an entry is lost");
+    assert!(again.len() <= read.len());
 }
 
 /// An answer to hostapd's `get_clients`, or something like it.

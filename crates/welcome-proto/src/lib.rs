@@ -18,6 +18,7 @@
 //! | router → server | `/v1/content/{digest}` | bytes, named by an [`offer::File`] |
 //! | phone → router, server | `/welcome/v1/captive`, `/v1/captive/{router}/{network}` | [`captive::Captive`] |
 //! | client → server | `/v1/lookup/…` | [`lookup::BssidQuery`], [`lookup::Listing`] |
+//! | client → server | `/v1/directory`, `/v1/snapshots` | [`snapshot::Directory`], [`snapshot::Index`], [`snapshot::Snapshot`] |
 //! | station → router | `/.well-known/welcome`, `/welcome/v1/…` | [`lan`] |
 //!
 //! # What stays compatible
@@ -40,6 +41,7 @@ pub mod schedule;
 pub mod secret;
 pub mod signature;
 pub mod signed;
+pub mod snapshot;
 pub mod sse;
 
 pub use ids::{

@@ -58,11 +58,11 @@ pub enum Assurance {
     Witnessed,
 }
 
-fn one() -> u32 {
+pub(crate) fn one() -> u32 {
     1
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
-fn is_one(needed: &u32) -> bool {
+pub(crate) fn is_one(needed: &u32) -> bool {
     *needed == 1
 }

@@ -20,9 +20,11 @@ use tokio_util::sync::CancellationToken;
 use welcome_proto::Secret;
 
 use crate::config::{Config, Retention};
+use crate::directory::Directory;
 use crate::health::{self, Health};
 use crate::hub::Hub;
 use crate::key::Keys;
+use crate::limit::Limit;
 use crate::listen::{self, Door};
 use crate::metrics::{self, Metrics};
 use crate::open::Opened;
@@ -132,6 +134,8 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         hub: Hub::new(end_streams.clone(), config.limits.streams, Arc::clone(&metrics)),
         presence: Presence::default(),
         keys: Keys::new(store.clone(), seal.clone()),
+        directory: Directory::new(store.clone(), seal.clone()),
+        lookups: Limit::new(config.limits.lookups_a_minute),
         seal,
         tls: speaks_tls,
         public_url: config.public_url,

@@ -30,10 +30,18 @@ pub(crate) enum Command {
     ApiToken(ApiToken),
     /// Add an organisation and print its id; the server may be running
     Organisation(Organisation),
+    /// Make somebody who can log in an administrator of the server; it may be running
+    Admin(Admin),
+    /// Bring the tables up to this version, as each start does
+    Migrate(Migrate),
     /// Copy the database and the keys into a file (SQLite); the server may be running
     Backup(Backup),
     /// Put a copy in the place of the database and the keys (SQLite); the server must not be running
     Restore(Restore),
+    /// Seal all keys under another master key; the server must not be running
+    ///
+    /// Whoever is interrupted runs it again: it goes on where it was.
+    RotateKey(RotateKey),
 }
 
 /// Which server: of all commands.
@@ -96,6 +104,20 @@ pub(crate) struct ApiToken {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Admin {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// What they log in with
+    pub(crate) login: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    #[command(flatten)]
+    pub(crate) at: Where,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Organisation {
     #[command(flatten)]
     pub(crate) at: Where,
@@ -123,6 +145,15 @@ pub(crate) struct Restore {
     pub(crate) force: bool,
     /// The copy
     pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKey {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// The new master key (64 hexadecimal digits); one is made without it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new: Option<PathBuf>,
 }
 
 impl Where {

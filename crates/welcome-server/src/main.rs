@@ -14,9 +14,9 @@ use clap::Parser as _;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use welcome_server::config::LoadError;
-use welcome_server::{Config, Keys, Level, Overwrite, Reload, Scopes};
+use welcome_server::{Config, Keys, Level, Overwrite, Reload, Rotated, Scopes, rotate_key};
 
-use crate::cli::{ApiToken, Cli, Command, Organisation, Token};
+use crate::cli::{Admin, ApiToken, Cli, Command, Migrate, Organisation, RotateKey, Token};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -49,6 +49,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Serve(serve) | Command::Check(serve) => serve.load(),
         Command::Token(Token { at, .. }) | Command::ApiToken(ApiToken { at, .. }) => at.load(),
         Command::Organisation(Organisation { at, .. }) => at.load(),
+        Command::RotateKey(RotateKey { at, .. }) | Command::Migrate(Migrate { at }) => at.load(),
+        Command::Admin(Admin { at, .. }) => at.load(),
         Command::Backup(backup) => backup.at.load(),
         Command::Restore(restore) => restore.at.load(),
     }?;
@@ -60,6 +62,14 @@ fn run(cli: Cli) -> Result<()> {
             Command::Token(Token { org, no_vouch, ttl, .. }) => {
                 let token = welcome_server::add_enrolment_token(&config, org.as_deref(), !no_vouch, ttl).await?;
                 say(&format!("enrolment token: {}", token.reveal()))
+            }
+            Command::Migrate(_) => {
+                welcome_server::migrate(&config).await?;
+                say("the tables are of this version")
+            }
+            Command::Admin(Admin { login, .. }) => {
+                welcome_server::make_admin(&config, &login).await?;
+                say(&format!("{login} administers the server"))
             }
             Command::Organisation(Organisation { name, .. }) => {
                 let org = welcome_server::add_organisation(&config, &name).await?;
@@ -87,6 +97,10 @@ fn run(cli: Cli) -> Result<()> {
                 let overwrite = if restore.force { Overwrite::Force } else { Overwrite::Refuse };
                 welcome_server::restore(&config, &restore.file, overwrite, progress("restored")).await?;
                 say(&format!("{}: restored; start the server", config.data.display()))
+            }
+            Command::RotateKey(RotateKey { new, .. }) => {
+                let Rotated { values, old_key } = rotate_key(&config, new.as_deref()).await?;
+                say(&format!("{values} keys are sealed anew; older backups need {}", old_key.display()))
             }
         }
     })

@@ -11,7 +11,7 @@ use crate::config::{Config, MasterKey};
 use crate::ids::{OrgId, TokenId};
 use crate::key::{Key, org_place};
 use crate::rights::Scopes;
-use crate::seal::Seal;
+use crate::seal::{NEXT_KEY, Seal};
 use crate::store::{ApiToken, By, DATABASE, NewToken, Org, Store};
 use crate::token;
 
@@ -28,15 +28,15 @@ impl Opened {
     /// # Errors
     /// If something cannot be read, written or understood, or another master key has sealed what is there.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
+        if config.data.join(NEXT_KEY).exists() {
+            bail!("a change of the master key was begun and not finished: run `welcome-server rotate-key` again");
+        }
         let seal = match &config.master_key {
             MasterKey::File(file) => Seal::read(file)?,
             MasterKey::InData => Seal::read_or_make(&config.data)?,
             MasterKey::Given(key) => Seal::parse(key.reveal()).context(NO_KEY)?,
         };
-        let store = match &config.database {
-            Some(url) => Store::open_postgres(url.reveal()).await?,
-            None => Store::open(&config.data).await?,
-        };
+        let store = open_store(config).await?;
         let first = OrgId::random();
         let key = Key::make(&seal, &org_place(&first));
         store.first_start(&first, &key, unix_now()).await.context("failed to keep the first organisation")?;
@@ -50,12 +50,7 @@ impl Opened {
     /// # Errors
     /// If there is none, or as [`Self::open`].
     pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
-        if config.database.is_none() && !config.data.join(DATABASE).exists() {
-            bail!(
-                "no server's data in {}: give the --data of the server, or start `welcome-server serve` first",
-                config.data.display()
-            );
-        }
+        require_existing(config)?;
         Self::open(config).await
     }
 
@@ -93,6 +88,28 @@ impl Opened {
 }
 
 pub(crate) const NO_KEY: &str = "WELCOME_MASTER_KEY is no master key (64 hexadecimal digits)";
+/// # Errors
+/// If no server was ever started on these data.
+pub(crate) fn require_existing(config: &Config) -> Result<()> {
+    if config.database.is_none() && !config.data.join(DATABASE).exists() {
+        bail!(
+            "no server's data in {}: give the --data of the server, or start `welcome-server serve` first",
+            config.data.display()
+        );
+    }
+    Ok(())
+}
+
+/// The database alone.
+///
+/// # Errors
+/// If it cannot be read, written or understood.
+pub(crate) async fn open_store(config: &Config) -> Result<Store> {
+    match &config.database {
+        Some(url) => Store::open_postgres(url.reveal()).await,
+        None => Store::open(&config.data).await,
+    }
+}
 
 /// Makes one more enrolment token; the server may be running. Its administrator, who is on this machine, may vouch for the
 /// router.
@@ -144,6 +161,29 @@ pub async fn add_organisation(config: &Config, name: &str) -> Result<OrgId> {
     opened.store.add_org(&id, name, &key, by(unix_now())).await.context("failed to keep the organisation")?;
     opened.store.close().await;
     Ok(id)
+}
+
+/// Makes somebody who can log in an administrator; the server may be running.
+///
+/// # Errors
+/// If there is no such server or nobody of that name, or it cannot be written.
+pub async fn make_admin(config: &Config, login: &str) -> Result<()> {
+    let opened = Opened::open_existing(config).await?;
+    let found = opened.store.password_of(&login.to_lowercase()).await.context("failed to look for them")?;
+    let Some((person, _)) = found else { bail!("nobody logs in as {login}") };
+    opened.store.make_admin(&person, by(unix_now())).await.context("failed to note it")?;
+    opened.store.close().await;
+    Ok(())
+}
+
+/// Brings the tables up to this version.
+///
+/// # Errors
+/// If there is no such server, another version made the tables, or they cannot be written.
+pub async fn migrate(config: &Config) -> Result<()> {
+    require_existing(config)?;
+    open_store(config).await?.close().await;
+    Ok(())
 }
 
 fn by(now: u64) -> By<'static> {

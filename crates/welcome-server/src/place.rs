@@ -5,6 +5,7 @@
 
 use h3o::{CellIndex, LatLng, Resolution};
 use welcome_proto::announce::Place;
+use welcome_proto::snapshot::{self, RESOLUTION};
 
 /// An H3 cell as a number; the database keeps it so (its highest bit is always 0).
 pub(crate) type Cell = i64;
@@ -28,7 +29,13 @@ pub(crate) fn around(place: Place) -> Vec<Cell> {
 /// Reads a cell of resolution 5 in H3's text form, e.g. `851f8d47fffffff`.
 pub(crate) fn parse_region(text: &str) -> Option<Cell> {
     let cell: CellIndex = text.parse().ok()?;
-    (cell.resolution() == Resolution::Five).then(|| number(cell))
+    (u8::from(cell.resolution()) == RESOLUTION).then(|| number(cell))
+}
+
+/// A region's text form; `None` if the number is no cell.
+pub(crate) fn name(cell: Cell) -> Option<snapshot::Cell> {
+    let cell = CellIndex::try_from(u64::try_from(cell).ok()?).ok()?;
+    cell.to_string().parse().ok()
 }
 
 /// Rings of cells of resolution 9 around the middle one; their centres are 350 m apart.
@@ -64,6 +71,7 @@ mod tests {
     fn only_cells_of_resolution_5_are_regions() {
         let cell = index(place(48.1374, 11.5755), Resolution::Five);
         assert_eq!(parse_region(&cell.to_string()), Some(region(place(48.1374, 11.5755))));
+        assert_eq!(parse_region(name(region(place(48.1374, 11.5755))).unwrap().as_str()), Some(number(cell)));
         assert_eq!(parse_region(&index(place(48.0, 11.0), Resolution::Six).to_string()), None);
     }
 
@@ -72,7 +80,7 @@ mod tests {
         fn every_place_on_earth_has_its_cells(lat in -90.0..=90.0, lon in -180.0..=180.0) {
             let here = place(lat, lon);
             prop_assert!(around(here).contains(&fine(here)));
-            prop_assert!(region(here) > 0);
+            prop_assert_eq!(name(region(here)).and_then(|name| parse_region(name.as_str())), Some(region(here)));
         }
 
         #[test]

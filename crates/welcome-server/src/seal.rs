@@ -15,6 +15,8 @@ use crate::file;
 
 /// The master key's file in the data directory: 64 hexadecimal digits.
 pub(crate) const MASTER_KEY: &str = "master.key";
+/// The one that is to take its place, while everything is sealed under it ([`crate::rotate_key`]).
+pub(crate) const NEXT_KEY: &str = "master.key.next";
 
 /// The master key. Its `Debug` shows nothing of it.
 #[derive(Clone)]

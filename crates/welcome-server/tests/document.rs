@@ -10,7 +10,8 @@ use welcome_proto::enrol::EnrolReply;
 use welcome_proto::offer::{OffersPush, SayPush};
 use welcome_proto::signature::{self, Params};
 use welcome_proto::signed::{self, Statement};
-use welcome_proto::{lan, lookup, offer, problem, report};
+use welcome_proto::snapshot::{Directory, Index, Snapshot};
+use welcome_proto::{lan, lookup, offer, problem, report, snapshot};
 
 const DOCUMENT: &str = include_str!("../../../docs/protocol.md");
 
@@ -65,6 +66,18 @@ fn the_statements_are_signed_with_the_key_of_the_enrolment() {
 }
 
 #[test]
+fn the_snapshot_is_written_as_the_code_writes_it() {
+    let line = DOCUMENT.lines().find(|line| line.starts_with("{\"cell\":")).unwrap();
+    let snapshot: Snapshot = serde_json::from_str(line).unwrap();
+    let again = Snapshot::of(snapshot.cell.clone(), None, snapshot.issued, snapshot.entries().collect(), None);
+    assert_eq!(serde_json::to_string(&again).unwrap(), line);
+    let line = DOCUMENT.lines().find(|line| line.contains("\"resolutions\":")).unwrap();
+    serde_json::from_str::<Directory>(line).unwrap();
+    let line = DOCUMENT.lines().find(|line| line.starts_with("{\"snapshots\":")).unwrap();
+    assert_eq!(serde_json::from_str::<Index>(line).unwrap().snapshots.len(), 1);
+}
+
+#[test]
 fn every_route_is_in_the_document() {
     let table = include_str!("../src/http/mod.rs");
     let routes: Vec<_> =
@@ -95,6 +108,7 @@ fn the_limits_of_the_document_are_those_of_the_code() {
     for row in [
         format!("| networks of a router; BSS of a network | {MAX_NETWORKS}; {MAX_BSS} |"),
         format!("| BSSIDs of a look-up | {} |", lookup::MAX_BSSIDS),
+        format!("| BSSIDs of a snapshot; parts on a page of their list | {}; 32 |", snapshot::MAX_ENTRIES),
         format!("| reports of a batch | {} |", report::MAX_REPORTS),
         format!(
             "| offers of one sender on a router | {}, and {} KiB of statements;",
@@ -116,6 +130,11 @@ fn the_limits_of_the_document_are_those_of_the_code() {
     ] {
         assert!(DOCUMENT.contains(&row), "{row}");
     }
+    let mib = snapshot::MAX_DOCUMENT / 1024 / 1024;
+    assert!(
+        DOCUMENT
+            .contains(&format!("at most {mib} MiB of what comes out of gzip, and {} BSSIDs", snapshot::MAX_ENTRIES))
+    );
     assert!(DOCUMENT.contains(&format!("at most {} entries", lookup::PAGE)));
     assert!(DOCUMENT.contains(&format!("on port {}", lan::PORT)));
     assert!(DOCUMENT.contains(&format!("may be {} s off", signature::MAX_SKEW)));

@@ -28,6 +28,7 @@ pub const KEYS: &[&str] = &[
     "metrics.listen",
     "limits.connections",
     "limits.streams",
+    "limits.lookups_a_minute",
     "retention.reports",
     "retention.audit",
     "retention.sessions",
@@ -95,6 +96,9 @@ pub fn check(mut raw: Raw, outside: &Outside<'_>) -> Result<Config, Vec<Problem>
             streams: reader
                 .take("limits.streams", |v| number(v, 1..=1_000_000))
                 .map_or(defaults.limits.streams, |n| n as usize),
+            lookups_a_minute: reader
+                .take("limits.lookups_a_minute", |v| number(v, 0..=1_000_000))
+                .unwrap_or(defaults.limits.lookups_a_minute),
         },
         retention: super::Retention {
             reports: reader.take("retention.reports", days).unwrap_or(defaults.retention.reports),

@@ -3,7 +3,7 @@
 use axum::Extension;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use welcome_proto::problem::{self, Problem};
 
@@ -75,6 +75,7 @@ impl From<QueryRejection> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
+        let wait = if let Self::SlowDown(seconds) = self { Some(seconds) } else { None };
         let problem = match self {
             Self::BadToken => named(problem::BAD_TOKEN, StatusCode::FORBIDDEN, "unknown, used or expired token")
                 .detail("ask the operator for a new one"),
@@ -122,7 +123,11 @@ impl IntoResponse for Error {
                 return (Extension(DatabaseFailed), answer).into_response();
             }
         };
-        problem.into_response()
+        let mut response = problem.into_response();
+        if let Some(seconds) = wait {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 

@@ -16,6 +16,7 @@ use super::error::Error;
 use super::session::{self, Visitor};
 use super::{App, read_body};
 use crate::app::unix_now;
+use crate::caller::Caller;
 use crate::ids::OrgId;
 use crate::rights::{Right, Role, Scope};
 use crate::store::{ApiToken, KeysFor};
@@ -60,6 +61,12 @@ async fn admit(Guard { app, right }: &Guard, mut request: Request) -> Result<Req
             parts.extensions.insert(signed);
             Ok(Request::from_parts(parts, Body::empty()))
         }
+        Right::Token(Scope::ReadKeys) => {
+            let token = token(app, request.headers()).await?.ok_or(Error::NoToken)?;
+            let keys = need(&token, Scope::ReadKeys)?.org.clone().map_or(KeysFor::Server, KeysFor::Org);
+            request.extensions_mut().insert(Reader { keys });
+            Ok(request)
+        }
         Right::Token(scope) => {
             let token = token(app, request.headers()).await?.ok_or(Error::NoToken)?;
             let org =
@@ -69,7 +76,11 @@ async fn admit(Guard { app, right }: &Guard, mut request: Request) -> Result<Req
         }
         Right::Directory => {
             let keys = match token(app, request.headers()).await? {
-                None if app.open_directory => KeysFor::Nobody,
+                None if app.open_directory => {
+                    let caller = request.extensions().get::<Caller>().ok_or(Error::Forbidden("nobody asks"))?;
+                    app.lookups.take(caller.addr).map_err(Error::SlowDown)?;
+                    KeysFor::Nobody
+                }
                 None => return Err(Error::NoToken),
                 Some(token) if !token.scopes.has(Scope::ReadKeys) => {
                     if !app.open_directory {
@@ -77,8 +88,7 @@ async fn admit(Guard { app, right }: &Guard, mut request: Request) -> Result<Req
                     }
                     KeysFor::Nobody
                 }
-                Some(ApiToken { org: Some(org), .. }) => KeysFor::Org(org),
-                Some(_) => KeysFor::Server,
+                Some(ApiToken { org, .. }) => org.map_or(KeysFor::Server, KeysFor::Org),
             };
             request.extensions_mut().insert(Reader { keys });
             Ok(request)

@@ -92,6 +92,6 @@ async fn page(app: &App, reader: &Reader, which: &Which, after: Option<String>) 
 }
 
 /// Whether an `If-None-Match` names this tag (RFC 9110 section 13.1.2: the weak comparison).
-fn names(header: &str, etag: &str) -> bool {
+pub(super) fn names(header: &str, etag: &str) -> bool {
     header.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

@@ -11,12 +11,14 @@ pub(crate) mod error;
 mod events;
 pub(crate) mod guard;
 mod lookup;
+mod openapi;
 mod operator;
 mod ownership;
 mod report;
 mod say;
 pub(crate) mod session;
 mod share;
+mod snapshot;
 pub(crate) mod table;
 mod told;
 mod venue;
@@ -45,8 +47,10 @@ use self::error::Error;
 use self::table::Table;
 use crate::config::public_url::PublicUrl;
 use crate::console;
+use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::key::Keys;
+use crate::limit::Limit;
 use crate::metrics::Metrics;
 use crate::presence::Presence;
 use crate::rights::{Right, Scope};
@@ -69,6 +73,10 @@ pub(crate) struct App {
     /// Whether anybody may look up what is shared.
     pub(crate) open_directory: bool,
     pub(crate) metrics: Arc<Metrics>,
+    /// What is told in advance.
+    pub(crate) directory: Directory,
+    /// How often an address may look something up.
+    pub(crate) lookups: Limit,
 }
 
 impl App {
@@ -131,6 +139,9 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::POST, "/v1/lookup/bssids", LOOK_UP, lookup::bssids)
         .route(Method::GET, "/v1/lookup/place", LOOK_UP, lookup::place)
         .route(Method::GET, "/v1/lookup/list", LOOK_UP, lookup::list)
+        .route(Method::GET, "/v1/snapshots", LOOK_UP, snapshot::index)
+        .route(Method::GET, "/v1/snapshots/{cell}", LOOK_UP, snapshot::snapshot)
+        .route(Method::GET, "/v1/snapshots/{cell}/keys", Right::Token(Scope::ReadKeys), snapshot::snapshot_with_keys)
         .map(|router| router.layer(GlobalConcurrencyLimitLayer::new(MAX_LOOKUPS)));
     let readers = Table::new(Arc::clone(&app))
         .route(Method::GET, "/v1/content/{digest}", Right::Public, content::content)
@@ -143,6 +154,8 @@ pub(crate) fn table(app: Arc<App>) -> Table {
     let console = console::table(Arc::clone(&app));
     Table::new(app)
         .route(Method::GET, "/healthz", Right::Public, || async { "ok" })
+        .route(Method::GET, "/v1/openapi.json", Right::Public, openapi::openapi)
+        .route(Method::GET, "/v1/directory", Right::Public, snapshot::directory)
         .route(Method::POST, "/v1/enrol", Right::Public, enrol::enrol)
         .route(Method::PUT, "/v1/routers/{router}/announce", Right::Router, announce::announce)
         .route(Method::GET, "/v1/routers/{router}/events", Right::Router, events::events)

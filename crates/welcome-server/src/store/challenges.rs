@@ -270,15 +270,17 @@ impl Store {
         let near = lat.zip(lon).and_then(|(lat, lon)| welcome_proto::announce::Place::new(lat, lon).ok());
         let cells = near.map(place::around).unwrap_or_default();
         let sql = format!(
-            "SELECT DISTINCT r.id, CASE WHEN r.org = $3 THEN 1 ELSE 0 END AS own FROM routers r
+            "SELECT DISTINCT r.id, CASE WHEN r.org = $3 THEN 1 ELSE 0 END AS own FROM (
+                 SELECT m.router AS id FROM networks m WHERE {} UNION SELECT h.id FROM routers h WHERE h.area = $2) AS near
+             JOIN routers r ON r.id = near.id
              JOIN networks n ON n.router = r.id JOIN bss b ON b.router = n.router AND b.network = n.id
              JOIN registrations g ON g.bssid = b.bssid AND g.org = r.org AND g.conflict = 0 AND g.expires > $4
-             WHERE (n.cell9 IN ({}) OR r.area = $2) AND r.id <> $5 AND r.kind = 'agent' AND r.seen > $4 - {PRESENT}
+             WHERE r.id <> $5 AND r.kind = 'agent' AND r.seen > $4 - {PRESENT}
              ORDER BY own, r.id LIMIT $6",
-            self.dialect().numbers(1)
+            self.dialect().is_one_of("m.cell9", 1)
         );
         let routers: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(write_json(&cells, "cells")?)
+            .bind(self.dialect().numbers(&cells))
             .bind(area)
             .bind(challenge.org.as_str())
             .bind(int(now))

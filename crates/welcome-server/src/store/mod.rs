@@ -25,6 +25,7 @@ mod registrations;
 mod reports;
 mod retention;
 mod routers;
+mod sealed;
 mod sessions;
 mod standing;
 
@@ -44,6 +45,7 @@ pub(crate) use self::people::{MemberChange, NewPerson, Person};
 pub(crate) use self::reports::Total;
 pub(crate) use self::retention::OLD;
 pub(crate) use self::routers::{RouterFilter, RouterRow};
+pub(crate) use self::sealed::{Kind, SealedRow};
 pub(crate) use self::sessions::Session;
 pub(crate) use self::standing::{BssRow, NetworkFilter, NetworkRow};
 

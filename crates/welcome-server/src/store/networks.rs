@@ -128,7 +128,7 @@ async fn put_network(
 }
 
 /// Where a network's key is sealed for.
-fn key_place(router: &str, network: &str) -> String {
+pub(super) fn key_place(router: &str, network: &str) -> String {
     format!("network {router} {network}")
 }
 

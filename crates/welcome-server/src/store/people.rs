@@ -39,12 +39,6 @@ pub(crate) enum MemberChange {
 }
 
 impl Store {
-    /// Whether anybody can log in.
-    pub(crate) async fn has_people(&self) -> Result<bool> {
-        let (people,): (i64,) = sqlx::query_as("SELECT count(*) FROM people").fetch_one(&self.read).await?;
-        Ok(people > 0)
-    }
-
     /// Who logs in by this name, and the hash of their password.
     pub(crate) async fn password_of(&self, login: &str) -> Result<Option<(PersonId, String)>> {
         let row: Option<(String, String)> = sqlx::query_as("SELECT id, password FROM people WHERE login = $1")

@@ -57,11 +57,6 @@ impl NetworkRow {
         }
     }
 
-    /// How many of its BSSIDs are listed.
-    pub(crate) fn listed(&self, now: u64) -> usize {
-        self.bss.iter().filter(|b| !b.conflict && b.proved_until.is_some_and(|until| until > now)).count()
-    }
-
     /// When the proof of what is listed ends first.
     pub(crate) fn until(&self, now: u64) -> Option<u64> {
         self.bss.iter().filter_map(|b| b.proved_until).filter(|until| *until > now).min()
