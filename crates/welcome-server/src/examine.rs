@@ -90,6 +90,11 @@ fn database(config: &Config, looked: &anyhow::Result<Option<Looked>>) -> Finding
     let name = config.database.as_ref().map_or_else(|| file.display().to_string(), |_| "PostgreSQL".to_owned());
     match looked {
         Ok(None) => finding(Level::Good, "database", format!("{name}: the first start makes it")),
+        Ok(Some(Looked { cut_short: true, .. })) => finding(
+            Level::Warning,
+            "database",
+            format!("{name}: a change was cut short; the next start undoes it, and this command says more then"),
+        ),
         Ok(Some(Looked { missing: 0, .. })) => finding(Level::Good, "database", format!("{name}: up to date")),
         Ok(Some(Looked { missing, .. })) => finding(
             Level::Good,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use sqlx::any::AnyPoolOptions;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, AnyPool, Connection as _, Transaction};
 use welcome_proto::Secret;
 
 use super::{Result, migrate};
@@ -190,6 +190,12 @@ async fn sqlite_pool(url: &str, mode: &str, connections: u32, set_up: &'static s
         .acquire_timeout(BUSY)
         .max_lifetime(None)
         .idle_timeout(None)
+        // A full disk makes SQLite end a transaction by itself. What sqlx then counts as open would refuse every further one,
+        // for good; such a connection is closed, and another takes its place.
+        .before_acquire(|connection, _| {
+            let is_sound = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_sound) })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 for pragma in set_up.split("; ") {
@@ -238,5 +244,21 @@ mod tests {
         }
         let (mode,): (String,) = sqlx::query_as("PRAGMA journal_mode").fetch_one(&mut *tx).await.unwrap();
         assert_eq!(mode, "wal");
+    }
+
+    #[tokio::test]
+    async fn after_the_disk_was_full_there_are_transactions_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut *tx).await.unwrap();
+        let fill = "INSERT INTO server (name, value) VALUES ('x', zeroblob(1000000))";
+        let full = sqlx::query(fill).execute(&mut *tx).await.unwrap_err();
+        assert!(full.to_string().contains("full"), "{full}");
+        drop(tx);
+        let mut tx = store.begin().await.unwrap();
+        sqlx::query(fill).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        store.close().await;
     }
 }

@@ -13,6 +13,8 @@ use crate::ids::OrgId;
 /// What was found.
 #[derive(Debug)]
 pub(crate) struct Looked {
+    /// Whether it was cut short in a change, which the next start undoes; nothing else is known then.
+    pub(crate) cut_short: bool,
     /// How many steps a start will take to bring the tables up to this version.
     pub(crate) missing: usize,
     /// The key of each organisation, as it is sealed.
@@ -30,8 +32,25 @@ pub(crate) async fn look(directory: &Path, url: Option<&Secret>) -> anyhow::Resu
     let pool = look_pool(directory, url).await?;
     let looked = look_at(&pool).await;
     pool.close().await;
-    looked.map(Some)
+    match looked {
+        Err(error) if is_cut_short(&error) => Ok(Some(Looked { cut_short: true, missing: 0, sealed: Vec::new() })),
+        looked => looked.map(Some),
+    }
 }
+
+/// To look, SQLite would have to write: it wants to undo or to take over what a killed process has left.
+fn is_cut_short(error: &anyhow::Error) -> bool {
+    let code = match error.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(error)) => error.code(),
+        _ => None,
+    };
+    code.is_some_and(|code| [READONLY_ROLLBACK, READONLY_RECOVERY].contains(&&*code))
+}
+
+/// SQLITE_READONLY_ROLLBACK.
+const READONLY_ROLLBACK: &str = "776";
+/// SQLITE_READONLY_RECOVERY.
+const READONLY_RECOVERY: &str = "264";
 
 async fn look_at(pool: &AnyPool) -> anyhow::Result<Looked> {
     // Reads at all, and tells a damaged file from an empty one.
@@ -44,10 +63,10 @@ async fn look_at(pool: &AnyPool) -> anyhow::Result<Looked> {
     };
     let missing = migrate::steps().checked_sub(done).context("a newer version of welcome-server has written it")?;
     if done == 0 {
-        return Ok(Looked { missing, sealed: Vec::new() });
+        return Ok(Looked { cut_short: false, missing, sealed: Vec::new() });
     }
     let rows: Vec<(String, Vec<u8>)> =
         sqlx::query_as("SELECT id, sealed_key FROM orgs").fetch_all(pool).await.context("cannot be read")?;
     let sealed = rows.into_iter().map(|(id, key)| Ok((read_id(&id, "organisation")?, key)));
-    Ok(Looked { missing, sealed: sealed.collect::<super::Result<_>>()? })
+    Ok(Looked { cut_short: false, missing, sealed: sealed.collect::<super::Result<_>>()? })
 }

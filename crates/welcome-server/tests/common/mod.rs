@@ -362,9 +362,19 @@ impl Events {
         Some(self.ready.remove(0))
     }
 
-    /// The revision and titles of the next event, which must come soon.
+    /// The next event that does not tell how the networks stand: that comes whenever it changes.
+    pub async fn next_but_standing(&mut self) -> Option<Event> {
+        loop {
+            match self.next().await {
+                Some(event) if event.name == "standing" => {}
+                event => return event,
+            }
+        }
+    }
+
+    /// The revision and titles of the next event but those, which must come soon.
     pub async fn titles(&mut self) -> (u64, Vec<String>) {
-        let event = timeout(SOON, self.next()).await.expect("an event in time").expect("not the end");
+        let event = timeout(SOON, self.next_but_standing()).await.expect("an event in time").expect("not the end");
         assert_eq!(event.name, "offers");
         let push: Value = serde_json::from_str(&event.data).unwrap();
         assert_eq!(event.id, Some(push["revision"].to_string()));
