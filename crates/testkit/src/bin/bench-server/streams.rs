@@ -44,7 +44,7 @@ async fn publish(operator: &mut Operator) -> Result<(), Error> {
     operator.publish("hello", "Coffee is half price").await
 }
 
-/// Opens all streams, some at a time. Each adds its sets of offers to `arrived`; the tasks end with them.
+/// Opens all streams, some at a time: the next one's turn is when another has its first offers. Each adds its sets of offers to `arrived`; the tasks end with them.
 async fn open(routers: &Arc<Vec<Router>>, arrived: &Arc<Arrived>) -> Result<JoinSet<Result<(), Error>>, Error> {
     let mut streams = JoinSet::new();
     let opening = Arc::new(Semaphore::new(AT_A_TIME));
@@ -52,11 +52,12 @@ async fn open(routers: &Arc<Vec<Router>>, arrived: &Arc<Arrived>) -> Result<Join
         let turn = Arc::clone(&opening).acquire_owned().await.map_err(|e| io::Error::other(e.to_string()))?;
         let (routers, arrived) = (Arc::clone(routers), Arc::clone(arrived));
         streams.spawn(async move {
+            let mut turn = Some(turn);
             let mut stream = routers[number].listen(None).await?;
-            drop(turn);
             while let Some(event) = stream.next().await? {
                 if event.name == "offers" {
                     arrived.add();
+                    turn.take();
                 }
             }
             Err(Error::Ended)
