@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz lab browser cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
+.PHONY: help demo demo-server test check bench fuzz lab browser cross packages installed needs needs-cross needs-bench needs-check needs-test needs-browser programs lab-program
 
 # The story of `make lab`.
 STORY ?= greet
@@ -33,10 +33,14 @@ XTASK := cargo run --quiet -p xtask --
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: programs lab-program ## Greet a guest over simulated radios, with a time line (about a minute after the builds)
 	$(LAB) run demo --bin-dir $(BUILD)/debug
+
+demo-server: needs ## The server with 200 simulated routers and their guests, until Ctrl-C; or for a while: make demo-server SECONDS=20
+	cargo build -p welcome-server -p testkit --bin welcome-server --bin demo-server
+	$(BUILD)/debug/demo-server $(BUILD)/debug/welcome-server $(SECONDS)
 
 test: needs-test needs-browser programs lab-program ## All tests, then the whole promise over simulated radios
 	$(LAB) prepare # its packages are what the tests against the real hostapd need, too
@@ -74,11 +78,12 @@ bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TA
 	@$(XTASK) sizes --binaries $(CROSS) --dist dist
 	@cargo build --quiet --release -p welcome-client -p welcome-server
 	@cargo build --quiet -p testkit --bins
-	@cargo build --quiet --release -p testkit --bin bench-ubus
+	@cargo build --quiet --release -p testkit --bin bench-ubus --bin bench-server
 	@mkdir -p $(BUILD)/bench
 	@cp $(CROSS)/x86_64-unknown-linux-musl/welcomed $(BUILD)/release/welcome $(BUILD)/release/welcome-server $(BUILD)/bench
 	@$(BUILD)/release/bench-ubus
 	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(BUILD)/bench/welcome-server $(PEERS)
+	@$(BUILD)/release/bench-server $(BUILD)/bench/welcome-server
 	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
@@ -139,6 +144,7 @@ endif
 needs-bench: needs
 	$(call package,openssl,openssl)
 	$(call package,wrk,wrk)
+	$(call package,sqlite3,sqlite3)
 	$(call package,psql,postgresql)
 	@mkdir -p $(PEERS)/packages/partial
 	@$(FETCH_PEERS) || { apt-get update -qq && $(FETCH_PEERS); } >/dev/null 2>&1 || echo "# peer: the packages cannot be had"

@@ -10,8 +10,11 @@ use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
 use tokio_ubus::message::Message;
 use tokio_ubus::{Blobmsg, Builder, frame, from_blobmsg, to_blobmsg};
-use welcome_core::Access;
+use welcome_core::{Access, Event};
 use welcome_proto::announce::Announce;
+use welcome_proto::challenge::{
+    self, Challenge, ChallengeState, EVENT_CHALLENGE, EVENT_STANDING, EVENT_WITNESS, Testimony, Witness, WitnessReport,
+};
 use welcome_proto::enrol::EnrolRequest;
 use welcome_proto::lan::{Shown, StationOffers, Welcome};
 use welcome_proto::language::{MAX_HEADER, MAX_RANGES, Preferred};
@@ -25,6 +28,7 @@ use welcomed::config::Config;
 use welcomed::portal::catch::{self, Verdict};
 use welcomed::portal::form;
 use welcomed::portal::words::Languages;
+use welcomed::upstream::ownership;
 use welcomed::upstream::push::{Push, Sieve, read_say};
 use welcomed::upstream::trust::Trust;
 use welcomed::watch::address::parse_leases;
@@ -107,6 +111,7 @@ pub fn wire_json(data: &[u8]) {
     }
     seen(serde_json::from_slice::<SayPush>(data));
     pushed(data);
+    challenged(data);
     if let Ok(announce) = serde_json::from_slice::<Announce>(data) {
         let text = serde_json::to_string(&announce).expect("what was read can be written");
         assert_eq!(serde_json::from_str::<Announce>(&text).ok(), Some(announce));
@@ -131,6 +136,27 @@ fn pushed(data: &[u8]) {
         assert!(sieve.finish().good.is_empty(), "taken without a signature");
     }
     assert!(read_say(&text, &trust, 0).is_err(), "said without a signature");
+}
+
+/// What is asked of the radios: nothing without the operator's key, and no other name than that of a challenge.
+fn challenged(data: &[u8]) {
+    let trust = Trust { router: "r-1".parse().expect("a router's name"), key: NOBODY };
+    for name in [EVENT_CHALLENGE, EVENT_WITNESS, EVENT_STANDING] {
+        let data = String::from_utf8_lossy(data).into_owned();
+        let read = ownership::read(&sse::Event { name: name.to_owned(), id: None, data }, &trust, 0);
+        assert!(matches!(read, Some(Err(_) | Ok(Event::Standing(_)))), "taken without a signature");
+    }
+    if let Ok(challenge) = serde_json::from_slice::<Challenge>(data) {
+        let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+        assert!(challenge.ssid.iter().all(|name| name.ssid().as_bytes().iter().all(plain)), "not on our air");
+        let text = serde_json::to_string(&challenge).expect("what was read can be written");
+        assert_eq!(serde_json::from_str::<Challenge>(&text).ok(), Some(challenge));
+    }
+    seen(serde_json::from_slice::<Witness>(data));
+    seen(serde_json::from_slice::<ChallengeState>(data));
+    seen(serde_json::from_slice::<WitnessReport>(data));
+    seen(serde_json::from_slice::<Testimony>(data));
+    seen(serde_json::from_slice::<challenge::Verdict>(data));
 }
 
 /// A key that signs nothing here.

@@ -72,6 +72,14 @@ impl Cluster {
         self.run(psql)
     }
 
+    /// A psql that reads SQL, and rows for `COPY`, from its input into the database of this URL.
+    #[must_use]
+    pub fn reader(&self, url: &str) -> Command {
+        let mut psql = self.program("psql");
+        psql.args([url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        psql
+    }
+
     /// Ends the server as if it had been killed: connections break, nothing is written back.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use sorted::SortedMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use welcome_proto::challenge::{ChallengeName, ChallengeState, LIFETIME, NetworkStanding, WitnessReport};
+use welcome_proto::challenge::{ChallengeName, ChallengeState, LIFETIME, MAX_AHEAD, NetworkStanding, WitnessReport};
 use welcome_proto::{Bssid, ChallengeId, NetworkId, Ssid};
 
 use crate::action::{Action, Carry, Word};
@@ -74,6 +74,8 @@ impl Ownership {
             Some(why)
         } else if left.is_zero() {
             Some("it is too late for it")
+        } else if *left > Duration::from_secs(MAX_AHEAD) {
+            Some("it is for longer than a challenge may last")
         } else if self.open.as_ref().is_some_and(|o| o.network != *network && !o.ending) {
             Some("another network of this router carries a challenge")
         } else {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use welcome_server::config::raw::{Origin, Raw, Value};
 use welcome_server::{PublicUrl, Scope};
 
 /// Directory of shared Wi-Fi networks, and the push to their routers
@@ -21,22 +22,38 @@ pub(crate) enum Command {
     ///
     /// As long as nobody has set the server up, each start prints a link for that, good once and for a day.
     Serve(Serve),
+    /// Say what is wrong with the configuration and what it names; changes nothing
+    Check(Serve),
     /// Print a token that enrols one router; the server may be running
     Token(Token),
     /// Print a token for a program; the server may be running
     ApiToken(ApiToken),
     /// Add an organisation and print its id; the server may be running
     Organisation(Organisation),
+    /// Copy the database and the keys into a file (SQLite); the server may be running
+    Backup(Backup),
+    /// Put a copy in the place of the database and the keys (SQLite); the server must not be running
+    Restore(Restore),
+}
+
+/// Which server: of all commands.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// The configuration; without it /etc/welcome-server/config.toml, if that is there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) at: Where,
     /// Address and port; port 0 takes a free one
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8480")]
-    pub(crate) listen: SocketAddr,
-    /// Where everything is kept; made if it is not there
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub(crate) data: PathBuf,
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
     /// Serve HTTPS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -50,9 +67,8 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Token {
-    /// The server's data directory
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) at: Where,
     /// Whose router it will be: name or id of an organisation, if there are several
     #[arg(long, value_name = "ORG")]
     pub(crate) org: Option<String>,
@@ -66,9 +82,8 @@ pub(crate) struct Token {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApiToken {
-    /// The server's data directory
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) at: Where,
     /// Whose token it is: name or id of an organisation, if there are several
     #[arg(long, value_name = "ORG")]
     pub(crate) org: Option<String>,
@@ -82,14 +97,66 @@ pub(crate) struct ApiToken {
 
 #[derive(Debug, Args)]
 pub(crate) struct Organisation {
+    #[command(flatten)]
+    pub(crate) at: Where,
     /// What it is called
     pub(crate) name: String,
-    /// The server's data directory
-    #[arg(long, value_name = "DIR", default_value = DATA)]
-    pub(crate) data: PathBuf,
 }
 
-const DATA: &str = "welcome-data";
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// Leave the keys out: whoever has the file cannot read what is sealed
+    #[arg(long)]
+    pub(crate) without_keys: bool,
+    /// The copy to make; must not be there
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// Replace a database or key that is there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The copy
+    pub(crate) file: PathBuf,
+}
+
+impl Where {
+    /// What the command line says of the configuration.
+    fn settings(&self) -> Raw {
+        let mut raw = Raw::default();
+        set(&mut raw, "data", "--data", self.data.as_ref().map(|path| path.display()));
+        raw
+    }
+
+    /// The configuration of this server.
+    pub(crate) fn load(&self) -> Result<welcome_server::Config, welcome_server::config::LoadError> {
+        welcome_server::Config::load(self.config.as_deref(), self.settings())
+    }
+}
+
+impl Serve {
+    /// The configuration with what these options say in place of what the file says.
+    pub(crate) fn load(&self) -> Result<welcome_server::Config, welcome_server::config::LoadError> {
+        let mut raw = self.at.settings();
+        set(&mut raw, "listen", "--listen", self.listen);
+        set(&mut raw, "tls.cert", "--tls-cert", self.tls_cert.as_ref().map(|path| path.display()));
+        set(&mut raw, "tls.key", "--tls-key", self.tls_key.as_ref().map(|path| path.display()));
+        set(&mut raw, "public_url", "--public-url", self.public_url.as_ref());
+        welcome_server::Config::load(self.at.config.as_deref(), raw)
+    }
+}
+
+fn set(raw: &mut Raw, key: &str, option: &'static str, value: Option<impl ToString>) {
+    if let Some(value) = value {
+        raw.set(key, Origin::Option(option), Value::Text(value.to_string()));
+    }
+}
+
 const WRONG: &str = "expected a number with s, m, h or d, up to a year: 90m, 12h, 7d";
 const MAX_TTL: Duration = Duration::from_secs(365 * 86_400);
 

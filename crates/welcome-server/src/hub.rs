@@ -7,12 +7,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use welcome_proto::RouterId;
 
 use crate::ids::OrgId;
+use crate::metrics::{Held, Metrics};
 
 /// How many streams one router may have: the live one, and one that the router has lost and TCP has not yet noticed.
 pub(crate) const MAX_STREAMS: usize = 2;
@@ -20,11 +22,17 @@ pub(crate) const MAX_STREAMS: usize = 2;
 /// How much that is said live waits for one reader.
 const SAID: usize = 8;
 
+/// In how many steps the streams end at most.
+const PORTIONS: u32 = 40;
+
 /// All connected routers.
 #[derive(Debug)]
 pub(crate) struct Hub {
     routers: Arc<Mutex<Routers>>,
     stop: CancellationToken,
+    /// How many streams there may be.
+    limit: usize,
+    metrics: Arc<Metrics>,
 }
 
 /// One open event stream; it is counted until it is dropped.
@@ -38,6 +46,8 @@ pub(crate) struct Subscription {
     serial: u64,
     router: RouterId,
     routers: Arc<Mutex<Routers>>,
+    _counted: Held,
+    metrics: Arc<Metrics>,
 }
 
 /// Why a stream was woken.
@@ -60,8 +70,8 @@ pub(crate) enum What {
 
 impl Hub {
     /// All streams end when `stop` is cancelled.
-    pub(crate) fn new(stop: CancellationToken) -> Self {
-        Self { routers: Arc::default(), stop }
+    pub(crate) fn new(stop: CancellationToken, limit: usize, metrics: Arc<Metrics>) -> Self {
+        Self { routers: Arc::default(), stop, limit, metrics }
     }
 
     /// Cancelled when all streams end.
@@ -69,10 +79,15 @@ impl Hub {
         self.stop.clone()
     }
 
-    /// Opens a stream of this router. If it has [`MAX_STREAMS`] already, its oldest one ends.
-    pub(crate) fn subscribe(&self, org: &OrgId, router: &RouterId) -> Subscription {
+    /// Opens a stream of this router; `None` if there are too many of all. If it has [`MAX_STREAMS`] already, its oldest
+    /// one ends.
+    pub(crate) fn subscribe(&self, org: &OrgId, router: &RouterId) -> Option<Subscription> {
         let end = self.stop.child_token();
         let mut all = lock(&self.routers);
+        if all.open >= self.limit {
+            return None;
+        }
+        all.open += 1;
         all.opened += 1;
         let serial = all.opened;
         let connected = all.connected.entry(router.clone()).or_insert_with(|| Connected::of(org.clone()));
@@ -84,8 +99,34 @@ impl Hub {
             oldest.end.cancel();
         }
         let changed = connected.changed.subscribe();
+        self.metrics.routers.set(i64::try_from(all.connected.len()).unwrap_or(i64::MAX));
         let seen = *changed.borrow();
-        Subscription { changed, seen, said, end, serial, router: router.clone(), routers: Arc::clone(&self.routers) }
+        Some(Subscription {
+            changed,
+            seen,
+            said,
+            end,
+            serial,
+            router: router.clone(),
+            routers: Arc::clone(&self.routers),
+            _counted: Held::of(&self.metrics.streams),
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    /// Ends all streams, evenly over this time. Their order is that of the routers' names, which are random.
+    pub(crate) async fn end_one_by_one(&self, over: Duration) {
+        let ends: Vec<_> =
+            lock(&self.routers).connected.values().flat_map(|c| &c.streams).map(|s| s.end.clone()).collect();
+        let portion = ends.len().div_ceil(PORTIONS as usize).max(1);
+        let portions = ends.chunks(portion);
+        let pause = over / u32::try_from(portions.len()).unwrap_or(PORTIONS).max(1);
+        for (nth, some) in portions.enumerate() {
+            if nth > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            some.iter().for_each(CancellationToken::cancel);
+        }
     }
 
     /// Says that something for this router has changed. Call it after the change is committed.
@@ -165,12 +206,17 @@ impl Drop for Subscription {
                 all.connected.remove(&self.router);
             }
         }
+        all.open -= 1;
+        self.metrics.routers.set(i64::try_from(all.connected.len()).unwrap_or(i64::MAX));
     }
 }
 
 #[derive(Debug, Default)]
 struct Routers {
     connected: BTreeMap<RouterId, Connected>,
+    /// How many streams there are.
+    open: usize,
+    /// How many there have ever been.
     opened: u64,
 }
 
@@ -221,7 +267,7 @@ mod tests {
     struct One(Hub, OrgId);
 
     impl One {
-        fn subscribe(&self, router: &RouterId) -> Subscription {
+        fn subscribe(&self, router: &RouterId) -> Option<Subscription> {
             self.0.subscribe(&self.1, router)
         }
     }
@@ -235,14 +281,17 @@ mod tests {
     }
 
     fn hub() -> (One, RouterId) {
-        (One(Hub::new(CancellationToken::new()), "o-1".parse().unwrap()), "r-1".parse().unwrap())
+        (
+            One(Hub::new(CancellationToken::new(), 9, Arc::new(Metrics::new())), "o-1".parse().unwrap()),
+            "r-1".parse().unwrap(),
+        )
     }
 
     #[tokio::test]
     async fn a_change_of_an_organisation_wakes_its_routers_alone() {
         let (hub, router) = hub();
-        let (mut own, mut other) =
-            (hub.subscribe(&router), hub.0.subscribe(&"o-2".parse().unwrap(), &"r-2".parse().unwrap()));
+        let mut own = hub.subscribe(&router).unwrap();
+        let mut other = hub.0.subscribe(&"o-2".parse().unwrap(), &"r-2".parse().unwrap()).unwrap();
         hub.changed_for(&hub.1);
         assert_eq!(own.woken().await, Woken::Changed(What::Offers));
         let other = tokio::time::timeout(std::time::Duration::from_millis(20), other.woken()).await;
@@ -252,7 +301,7 @@ mod tests {
     #[tokio::test]
     async fn many_changes_wake_a_stream_once() {
         let (hub, router) = hub();
-        let mut stream = hub.subscribe(&router);
+        let mut stream = hub.subscribe(&router).unwrap();
         (0..100).for_each(|_| hub.changed(&router));
         assert_eq!(stream.woken().await, Woken::Changed(What::Anything));
         let again = tokio::time::timeout(std::time::Duration::from_millis(20), stream.woken()).await;
@@ -262,7 +311,7 @@ mod tests {
     #[tokio::test]
     async fn a_third_stream_ends_the_oldest() {
         let (hub, router) = hub();
-        let (mut first, second, third) = (hub.subscribe(&router), hub.subscribe(&router), hub.subscribe(&router));
+        let [mut first, second, third] = [(); 3].map(|()| hub.subscribe(&router).unwrap());
         assert_eq!(first.woken().await, Woken::Over);
         assert!(!second.is_over() && !third.is_over());
         drop(first);
@@ -274,7 +323,7 @@ mod tests {
         let (hub, router) = hub();
         let said: Vec<Arc<str>> = (0..SAID + 2).map(|n| n.to_string().into()).collect();
         assert_eq!(hub.say(&router, &said[0]), 0);
-        let (mut slow, mut other) = (hub.subscribe(&router), hub.subscribe(&router));
+        let [mut slow, mut other] = [(); 2].map(|()| hub.subscribe(&router).unwrap());
         hub.changed(&router);
         for (n, what) in said.iter().enumerate() {
             assert_eq!(other_took(&hub, &router, what, &mut other).await, if n < SAID { 2 } else { 1 });
@@ -298,5 +347,31 @@ mod tests {
         drop(streams);
         hub.changed(&router);
         assert!(lock(&hub.routers).connected.is_empty());
+        assert_eq!(hub.metrics.streams.get(), 0);
+    }
+
+    #[test]
+    fn there_are_no_more_streams_than_the_limit() {
+        let (hub, _) = hub();
+        let router = |n: usize| format!("r-{n}").parse().unwrap();
+        let mut streams: Vec<_> = (0..9).map(|n| hub.subscribe(&router(n)).unwrap()).collect();
+        assert!(hub.subscribe(&router(9)).is_none());
+        assert_eq!((hub.metrics.streams.get(), hub.metrics.routers.get()), (9, 9));
+        streams.pop();
+        assert!(hub.subscribe(&router(9)).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_stop_streams_end_one_after_the_other() {
+        let hub = Hub::new(CancellationToken::new(), 400, Arc::new(Metrics::new()));
+        let hub = One(hub, "o-1".parse().unwrap());
+        let streams: Vec<_> = (0..200).map(|n| hub.subscribe(&format!("r-{n}").parse().unwrap()).unwrap()).collect();
+        let (ended, began) = (hub.end_one_by_one(Duration::from_secs(2)), tokio::time::Instant::now());
+        let half = tokio::time::timeout(Duration::from_secs(1), ended).await;
+        assert!(half.is_err());
+        let over = streams.iter().filter(|s| s.is_over()).count();
+        assert!((90..=110).contains(&over), "{over} of 200 after half the time");
+        hub.end_one_by_one(Duration::from_secs(2)).await;
+        assert!(streams.iter().all(Subscription::is_over) && began.elapsed() <= Duration::from_secs(4));
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use welcome_proto::Secret;
 
-use crate::app::{Config, unix_now};
+use crate::app::unix_now;
+use crate::config::{Config, MasterKey};
 use crate::ids::{OrgId, TokenId};
 use crate::key::{Key, org_place};
 use crate::rights::Scopes;
@@ -28,8 +29,9 @@ impl Opened {
     /// If something cannot be read, written or understood, or another master key has sealed what is there.
     pub(crate) async fn open(config: &Config) -> Result<Self> {
         let seal = match &config.master_key {
-            Some(file) => Seal::read(file)?,
-            None => Seal::read_or_make(&config.data)?,
+            MasterKey::File(file) => Seal::read(file)?,
+            MasterKey::InData => Seal::read_or_make(&config.data)?,
+            MasterKey::Given(key) => Seal::parse(key.reveal()).context(NO_KEY)?,
         };
         let store = match &config.database {
             Some(url) => Store::open_postgres(url.reveal()).await?,
@@ -89,6 +91,8 @@ impl Opened {
         Ok(())
     }
 }
+
+pub(crate) const NO_KEY: &str = "WELCOME_MASTER_KEY is no master key (64 hexadecimal digits)";
 
 /// Makes one more enrolment token; the server may be running. Its administrator, who is on this machine, may vouch for the
 /// router.

@@ -6,16 +6,12 @@ mod common;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
-use std::time::Duration;
 
-use common::{Client, Router, SOON, Server, network};
+use common::program::{Program, run};
+use common::{Router, Server, network};
 use http::{Method, StatusCode};
 use serde_json::json;
 use tempfile::tempdir;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::timeout;
 
 #[tokio::test]
 async fn without_options_it_serves_and_prints_where_to_set_it_up() {
@@ -183,59 +179,6 @@ async fn a_wrong_command_line_is_exit_64_and_help_is_not() {
     assert!(run(here.path(), &["serve", "--help"]).await.status.success());
     let version = run(here.path(), &["--version"]).await;
     assert_eq!(String::from_utf8_lossy(&version.stdout), format!("welcome-server {}\n", env!("CARGO_PKG_VERSION")));
-}
-
-/// The running program.
-struct Program {
-    child: Child,
-    out: Lines<BufReader<ChildStdout>>,
-    url: String,
-}
-
-impl Program {
-    async fn start(here: &Path, options: &[&str], level: &str) -> Self {
-        let mut child = command(here, options)
-            .env("RUST_LOG", level)
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(here.join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut program = Self { child, out, url: String::new() };
-        program.url = program.line_after("listening on ").await;
-        program
-    }
-
-    async fn line_after(&mut self, prefix: &str) -> String {
-        let line = timeout(SOON, self.out.next_line()).await.unwrap().unwrap().expect("a line");
-        line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line:?} instead of {prefix:?}")).to_owned()
-    }
-
-    fn client(&self) -> Client {
-        Client { addr: self.url.strip_prefix("http://").unwrap().parse().unwrap() }
-    }
-
-    /// Sends SIGTERM; returns the exit code and the lines that came after those already read.
-    async fn terminate(mut self) -> (Option<i32>, Vec<String>) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
-        let status = timeout(Duration::from_secs(4), self.child.wait()).await.expect("gone within 4 s").unwrap();
-        let mut lines = Vec::new();
-        while let Some(line) = self.out.next_line().await.unwrap() {
-            lines.push(line);
-        }
-        (status.code(), lines)
-    }
-}
-
-async fn run(here: &Path, options: &[&str]) -> Output {
-    timeout(SOON, command(here, options).output()).await.unwrap().unwrap()
-}
-
-fn command(here: &Path, options: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_welcome-server"));
-    command.args(options).current_dir(here).kill_on_drop(true);
-    command
 }
 
 fn mode(path: &Path) -> u32 {

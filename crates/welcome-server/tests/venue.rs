@@ -7,6 +7,7 @@ use common::{Answer, Router, Server, network, unix_now};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use welcome_server::Config;
 
 const BSSID: &str = "02:00:00:00:01:00";
 
@@ -49,7 +50,9 @@ async fn the_api_names_the_page_where_there_is_something_to_read() {
 #[tokio::test]
 async fn the_address_of_the_page_is_the_one_people_use() {
     let data = tempdir().unwrap();
-    let server = Server::on(data.path()).await;
+    let here = "127.0.0.1:0".parse().unwrap();
+    let behind_proxy = vec!["127.0.0.1/32".parse().unwrap()];
+    let server = Server::serve(Config { behind_proxy, ..Config::new(here, data.path().to_owned()) }).await;
     let router = with_networks(&server).await;
     put(&server, &router, json!({"id": "on", "content": {"title": "t"}})).await;
     let api = format!("/v1/captive/{}/cafe", router.id);
@@ -70,6 +73,10 @@ async fn the_address_of_the_page_is_the_one_people_use() {
         let answer = get(&server, &api, &[("host", host)]).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{host}");
     }
+    server.stop().await;
+    let server = Server::on(data.path()).await;
+    let stranger = get(&server, &api, &[("host", "welcome.example"), ("x-forwarded-proto", "https")]).await.json();
+    assert!(stranger["venue-info-url"].as_str().unwrap().starts_with("http://welcome.example/"), "{stranger}");
     server.stop().await;
     let server = Server::with_public_url(data.path(), "https://welcome.example").await;
     let answer = get(&server, &api, &[("host", "inside:8480")]).await.json();

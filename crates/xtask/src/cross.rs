@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -29,14 +31,31 @@ pub struct Options {
     pub panic_messages: bool,
 }
 
-/// Builds for one target after the other. Returns the programs.
+/// Builds for all targets, two at a time: the end of a build, where everything is linked, keeps one processor busy. Returns
+/// the programs.
 ///
 /// # Errors
 /// If a tool is missing or the build fails.
 pub fn build(options: &Options) -> anyhow::Result<Vec<(Target, PathBuf)>> {
     let tools = Tools::find(options)?;
-    options.targets.iter().map(|target| Ok((*target, build_one(options, &tools, target)?))).collect()
+    let waiting = Mutex::new(options.targets.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut built = Vec::new();
+        while let Some(target) = next() {
+            built.push((*target, build_one(options, &tools, target)?));
+        }
+        Ok(built)
+    };
+    let built = thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|w| w.join().map_err(|_| anyhow::anyhow!("a build panicked"))?);
+        done.collect::<anyhow::Result<Vec<_>>>()
+    })?;
+    Ok(built.into_iter().flatten().collect())
 }
+
+const AT_A_TIME: usize = 2;
 
 /// Builds the tests of the ubus codec against recordings for each target, and has QEMU run them: on a big-endian processor
 /// everything on the wire is read as it lies in memory.
@@ -62,7 +81,7 @@ fn build_one(options: &Options, tools: &Tools, target: &Target) -> anyhow::Resul
         .args(["build", "--locked", "--profile", "router", "--package", "welcomed"])
         .args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
     ensure!(cargo.status().context("run cargo")?.success(), "the build for {} failed", target.name);
-    let built = tools.out.join(target.triple).join("router/welcomed");
+    let built = tools.files_of(target).join(target.triple).join("router/welcomed");
     let program = tools.out.join(target.triple).join("welcomed");
     let whole = fs::read(&built).with_context(|| format!("read {}", built.display()))?;
     let loaded = elf::without_sections(&whole).with_context(|| format!("strip {}", built.display()))?;
@@ -87,6 +106,11 @@ impl Tools {
         Ok(Self { out: std::path::absolute(&options.out)?, wrappers, path: path_with(&options.zig.join("bin"))? })
     }
 
+    /// Where cargo has its files for a target. Apart from the others', since cargo lets one build at a time into a directory.
+    fn files_of(&self, target: &Target) -> PathBuf {
+        self.out.join(target.triple).join("build")
+    }
+
     /// cargo, ready for what it is to do.
     fn cargo(&self, options: &Options, target: &Target, panic_messages: bool) -> anyhow::Result<Command> {
         let links = self.out.join("bin");
@@ -101,7 +125,7 @@ impl Tools {
         cargo
             .current_dir(&options.repository)
             .env("CARGO_BUILD_TARGET", target.triple)
-            .env("CARGO_TARGET_DIR", &self.out)
+            .env("CARGO_TARGET_DIR", self.files_of(target))
             // Whoever runs us by cargo may have set these for this machine.
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")

@@ -45,6 +45,13 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(420),
     },
     Story {
+        name: "challenge",
+        about: "a proof of ownership: the name on the air changes and comes back by itself when the agent is killed",
+        radios: 3,
+        programs: &["welcomed"],
+        limit: Duration::from_secs(300),
+    },
+    Story {
         name: "pace",
         about: "seven guests, one after the other: how fast they are greeted",
         radios: 9,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Query, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
@@ -17,9 +18,10 @@ use super::picture::MAX_UPLOAD;
 use super::words::{Words, cookie, fill};
 use super::zone::Zone;
 use crate::app::unix_now;
-use crate::http::App;
+use crate::caller::Caller;
 use crate::http::error::Error;
 use crate::http::session::Visitor;
+use crate::http::{App, base};
 use crate::ids::OrgId;
 use crate::rights::Role;
 use crate::store::By;
@@ -31,12 +33,18 @@ pub(crate) struct Desk {
     pub(crate) app: Arc<App>,
     pub(crate) visitor: Visitor,
     pub(crate) frame: Frame,
+    caller: Caller,
 }
 
 impl Desk {
     /// The organisation that is looked at.
     pub(crate) fn org(&self) -> Result<&OrgId, Error> {
         Ok(self.visitor.org()?.0)
+    }
+
+    /// Where people reach this server.
+    pub(crate) fn base(&self, headers: &HeaderMap) -> Result<String, Error> {
+        base(&self.app, self.caller, headers)
     }
 
     /// For the audit.
@@ -56,6 +64,7 @@ impl FromRequestParts<Arc<App>> for Desk {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
         let visitor = Visitor::from_request_parts(parts, app).await?;
+        let Extension(caller) = Extension::from_request_parts(parts, app).await.map_err(|_| Error::NotFound)?;
         let mut frame = outside(&parts.headers, &parts.uri);
         let session = &visitor.session;
         if let Some(words) = Words::named(&session.language) {
@@ -73,7 +82,7 @@ impl FromRequestParts<Arc<App>> for Desk {
         }
         let query = Query::<Done>::try_from_uri(&parts.uri).map(|Query(done)| done).unwrap_or_default();
         frame.flash = flash(frame.words, &query);
-        Ok(Self { app: Arc::clone(app), visitor, frame })
+        Ok(Self { app: Arc::clone(app), visitor, frame, caller })
     }
 }
 

@@ -21,7 +21,13 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
     networks.retain(|n| !n.ssid.asks_to_be_left_out());
     let (router, taken) = (&signed.router, networks.len());
     let refused = announced - taken;
-    match app.store.announce(&app.seal, router, generation, &networks, refused, unix_now()).await? {
+    let outcome = app.store.announce(&app.seal, router, generation, &networks, refused, unix_now()).await?;
+    app.metrics.announce(match outcome {
+        Announced::Taken => "taken",
+        Announced::Stale(_) => "stale",
+        Announced::UnknownRouter => "unknown-router",
+    });
+    match outcome {
         Announced::Taken => {
             tracing::info!(%router, generation, taken, refused, "took an announce");
             app.signal(Signal::Router(router.clone())).await;

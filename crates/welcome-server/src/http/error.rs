@@ -1,11 +1,13 @@
 //! Why a request was not done. The only place that chooses a status; details of our own go to the log, never to the peer.
 
+use axum::Extension;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use welcome_proto::problem::{self, Problem};
 
+use crate::metrics::DatabaseFailed;
 use crate::rights::Scope;
 use crate::store::StoreError;
 
@@ -116,7 +118,8 @@ impl IntoResponse for Error {
             Self::Busy => plain(StatusCode::SERVICE_UNAVAILABLE).detail("try again later"),
             Self::Internal(error) => {
                 tracing::error!(%error, "failed to answer a request");
-                plain(StatusCode::INTERNAL_SERVER_ERROR)
+                let answer = plain(StatusCode::INTERNAL_SERVER_ERROR);
+                return (Extension(DatabaseFailed), answer).into_response();
             }
         };
         problem.into_response()

@@ -32,7 +32,9 @@ pub(crate) async fn events(State(app): Shared, headers: HeaderMap, signed: Signe
         return Error::BadRequest("this request has no body".to_owned()).into_response();
     }
     let sent = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let subscription = app.hub.subscribe(&signed.org, &signed.router);
+    let Some(subscription) = app.hub.subscribe(&signed.org, &signed.router) else {
+        return Error::Busy.into_response();
+    };
     app.presence.saw(&signed.router);
     let feed = Feed {
         app,
@@ -93,6 +95,7 @@ impl Feed {
                     Ok(true) => continue,
                     Ok(false) => return None,
                     Err(error) => {
+                        self.app.metrics.database_errors.inc();
                         tracing::error!(%error, router = %self.router, "failed to read what a stream is for");
                         return None;
                     }
@@ -138,6 +141,7 @@ impl Feed {
         let data = push.map_err(|_| StoreError::Unreadable("offer"))?;
         self.sent = Some(revision);
         self.app.presence.sent(&self.router, revision);
+        self.app.metrics.offers_pushed.inc();
         self.ready.push_back(sse::encode(EVENT_OFFERS, Some(&revision.to_string()), &data));
         Ok(())
     }

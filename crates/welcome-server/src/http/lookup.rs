@@ -23,6 +23,7 @@ pub(crate) async fn bssids(State(app): Shared, reader: Reader, Body(body): Body)
     if bssids.len() > MAX_BSSIDS {
         return Err(Error::BadRequest("bssids: at most 100".to_owned()));
     }
+    app.metrics.lookup("bssids");
     Ok(Json(page(&app, &reader, &Which::Bssids(bssids), None).await?))
 }
 
@@ -33,6 +34,7 @@ pub(crate) async fn place(
 ) -> Result<impl IntoResponse, Error> {
     let Query(PlaceQuery { lat, lon, after }) = query?;
     let here = Place::new(lat, lon).map_err(|e| Error::BadRequest(e.to_string()))?;
+    app.metrics.lookup("place");
     Ok(Json(page(&app, &reader, &Which::Cells(place::around(here)), after).await?))
 }
 
@@ -50,6 +52,7 @@ pub(crate) async fn list(
                 Error::BadRequest("cell: an H3 cell of resolution 5, e.g. 851f8d47fffffff".to_owned())
             })?),
         };
+    app.metrics.lookup("list");
     let listing = page(&app, &reader, &which, after).await?;
     let body = serde_json::to_string(&listing).map_err(|_| crate::store::StoreError::Unreadable("listing"))?;
     let etag = format!("\"{}\"", token::hex(&token::sha256(body.as_bytes())[..16]));

@@ -43,10 +43,11 @@ pub(crate) use self::venue::base;
 
 use self::error::Error;
 use self::table::Table;
-use crate::app::PublicUrl;
+use crate::config::public_url::PublicUrl;
 use crate::console;
 use crate::hub::Hub;
 use crate::key::Keys;
+use crate::metrics::Metrics;
 use crate::presence::Presence;
 use crate::rights::{Right, Scope};
 use crate::seal::Seal;
@@ -67,6 +68,7 @@ pub(crate) struct App {
     pub(crate) public_url: Option<PublicUrl>,
     /// Whether anybody may look up what is shared.
     pub(crate) open_directory: bool,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl App {
@@ -89,8 +91,8 @@ impl App {
             Signal::Gone(router) => self.hub.disconnect(&router),
             Signal::Live(router, id) if self.hub.streams(&router) > 0 => match self.store.live(id).await {
                 Ok(event) => {
-                    let event = event.map(Arc::from);
-                    event.map(|event| self.hub.say(&router, &event));
+                    let streams = event.map_or(0, |event| self.hub.say(&router, &event.into()));
+                    self.metrics.said.inc_by(streams as u64);
                 }
                 Err(error) => tracing::error!(%error, "failed to read what was said live"),
             },

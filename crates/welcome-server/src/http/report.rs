@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use welcome_proto::report::{MAX_REPORTS, ReportBatch};
+use welcome_proto::report::{MAX_REPORTS, ReportBatch, What};
 
 use super::error::Error;
 use super::guard::Signed;
@@ -17,5 +17,17 @@ pub(crate) async fn reports(State(app): Shared, signed: Signed) -> Result<Status
     if !app.store.take_reports(&signed.router, &batch, unix_now()).await? {
         return Err(Error::UnknownRouter);
     }
+    batch.reports.iter().for_each(|report| app.metrics.report(kind(&report.what)));
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn kind(what: &What) -> &'static str {
+    match what {
+        What::Arrived => "arrived",
+        What::Left => "left",
+        What::Shown { .. } => "shown",
+        What::Acknowledged => "acknowledged",
+        What::Refused { .. } => "refused",
+        What::Dropped { .. } => "dropped",
+    }
 }

@@ -1,5 +1,6 @@
 //! Walks the table of routes: none is reached without the right it names, and no organisation reaches into another.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -11,9 +12,11 @@ use welcome_proto::offer::{Offer, Sender};
 use super::table::Route;
 use super::{App, routes, table};
 use crate::app::unix_now;
+use crate::caller::Caller;
 use crate::hub::Hub;
 use crate::ids::{OrgId, PersonId, TokenId};
 use crate::key::{Key, Keys, org_place};
+use crate::metrics::Metrics;
 use crate::presence::Presence;
 use crate::rights::{Right, Role, Scope, Scopes};
 use crate::seal::Seal;
@@ -137,15 +140,17 @@ impl House {
         let first_org = OrgId::random();
         let key = Key::make(&seal, &org_place(&first_org));
         store.first_start(&first_org, &key, unix_now()).await.unwrap();
+        let metrics = Arc::new(Metrics::new());
         let app = Arc::new(App {
             store: store.clone(),
-            hub: Hub::new(CancellationToken::new()),
+            hub: Hub::new(CancellationToken::new(), 1000, Arc::clone(&metrics)),
             presence: Presence::default(),
             keys: Keys::new(store.clone(), seal.clone()),
             seal,
             tls: false,
             public_url: None,
             open_directory: true,
+            metrics,
         });
         let second_org = OrgId::random();
         let key = Key::make(&app.seal, &org_place(&second_org));
@@ -173,6 +178,8 @@ impl House {
             .replace("{bssid}", "02:00:00:00:01:00")
             .replace("{digest}", &"0".repeat(64));
         let mut request = Request::builder().method(&route.method).uri(path).header(header::HOST, "localhost");
+        // As `listen` leaves it.
+        request = request.extension(Caller { addr: Ipv4Addr::LOCALHOST.into(), tls: false });
         let mut csrf = String::new();
         match who {
             Who::Nobody => {}

@@ -4,6 +4,7 @@
 //! for anybody who knows its address, and shows what was given to this server; what a router has of its own stays there.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{
@@ -20,6 +21,7 @@ use super::auth::authority;
 use super::error::Error;
 use super::{App, Named, Shared};
 use crate::app::unix_now;
+use crate::caller::Caller;
 use crate::store::{OfferRow, StoreError};
 use crate::token;
 
@@ -27,10 +29,11 @@ use crate::token;
 pub(crate) async fn captive(
     State(app): Shared,
     Named((router, network)): Named<(RouterId, NetworkId)>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let offers = app.store.network_offers(&router, &network).await?.ok_or(Error::NotFound)?.offers;
-    let venue = format!("{}/v1/venue/{router}/{network}", base(&app, &headers)?);
+    let venue = format!("{}/v1/venue/{router}/{network}", base(&app, caller, &headers)?);
     // What a person has to do with is a page, what a phone has to do with is the document.
     let common = [(VARY, "accept"), (CACHE_CONTROL, "private")];
     let accepts: Vec<_> = headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).collect();
@@ -78,7 +81,6 @@ pub(crate) async fn venue(
 }
 
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The longest name in the DNS, and a port.
 const MAX_AUTHORITY: usize = 253 + 6;
 
@@ -131,15 +133,13 @@ fn is_in_force(row: &OfferRow, now: u64) -> bool {
     when.from.is_none_or(|from| from <= now) && when.until.is_none_or(|until| now < until)
 }
 
-/// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in the header
-/// reaches the liar alone, since no answer of ours may be kept for others.
-pub(crate) fn base(app: &App, headers: &HeaderMap) -> Result<String, Error> {
+/// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in `Host` reaches the
+/// liar alone, since no answer of ours may be kept for others.
+pub(crate) fn base(app: &App, caller: Caller, headers: &HeaderMap) -> Result<String, Error> {
     if let Some(url) = &app.public_url {
         return Ok(url.to_string());
     }
-    // The first of several proxies has seen what people use.
-    let forwarded = headers.get(FORWARDED_PROTO).and_then(|v| v.to_str().ok()?.split(',').next());
-    let scheme = if app.tls || forwarded == Some("https") { "https" } else { "http" };
+    let scheme = if caller.tls { "https" } else { "http" };
     let authority = authority(headers, scheme == "https").filter(|a| a.len() <= MAX_AUTHORITY);
     let authority = authority.filter(|a| a.parse::<http::uri::Authority>().is_ok_and(|a| !a.as_str().contains('@')));
     let authority = authority.ok_or_else(|| Error::BadRequest("Host: a name or an address".to_owned()))?;

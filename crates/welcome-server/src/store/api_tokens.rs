@@ -55,16 +55,24 @@ impl Store {
         .fetch_optional(&self.read)
         .await?;
         let Some(token) = row.map(read_token).transpose()? else { return Ok(None) };
-        if token.last_used.is_none_or(|used| used + USED_EVERY <= now) {
-            let mut tx = self.begin().await?;
-            sqlx::query("UPDATE api_tokens SET last_used = $2 WHERE id = $1")
-                .bind(token.id.as_str())
-                .bind(int(now))
-                .execute(&mut *tx)
-                .await?;
-            tx.commit().await?;
+        if token.last_used.is_none_or(|used| used + USED_EVERY <= now)
+            && let Err(error) = self.used_api_token(&token, now).await
+        {
+            // For people to look at; a full disk shall keep nobody from reading.
+            tracing::warn!(%error, "failed to note that a token was used");
         }
         Ok(Some(token))
+    }
+
+    async fn used_api_token(&self, token: &ApiToken, now: u64) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE api_tokens SET last_used = $2 WHERE id = $1")
+            .bind(token.id.as_str())
+            .bind(int(now))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// The tokens of an organisation, or of the whole server.

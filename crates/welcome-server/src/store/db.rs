@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Transaction};
+use welcome_proto::Secret;
 
 use super::{Result, migrate};
 
@@ -148,6 +149,21 @@ const BUSY: Duration = Duration::from_secs(5);
 const WRITER: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
 const READER: &str = "PRAGMA busy_timeout = 5000";
+
+/// A connection to look with: nothing is made, and nothing changed.
+pub(super) async fn look_pool(directory: &Path, url: Option<&Secret>) -> anyhow::Result<AnyPool> {
+    sqlx::any::install_default_drivers();
+    match url {
+        None => {
+            let url = sqlite_url(&directory.join(DATABASE))?;
+            sqlite_pool(&url, "ro", 1, READER).await.context("cannot be opened")
+        }
+        Some(url) => {
+            let pool = AnyPoolOptions::new().max_connections(1).acquire_timeout(BUSY).connect(url.reveal()).await;
+            pool.context("cannot be reached: is it running, and is `database` right?")
+        }
+    }
+}
 
 async fn sqlite_pool(url: &str, mode: &str, connections: u32, set_up: &'static str) -> Result<AnyPool, sqlx::Error> {
     AnyPoolOptions::new()

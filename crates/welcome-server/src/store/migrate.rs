@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use anyhow::Context as _;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, AssertSqlSafe, SqlSafeStr as _};
 
@@ -21,6 +20,11 @@ pub(crate) async fn run(pool: &AnyPool, dialect: Dialect, place: &str) -> anyhow
         ),
         e => anyhow::Error::new(e).context(format!("failed to bring {place} up to this version")),
     })
+}
+
+/// How many steps there are.
+pub(super) fn steps() -> usize {
+    STEPS.len()
 }
 
 /// Number, name, text.

@@ -1,6 +1,6 @@
 //! Who is logged in, and whose log-ins fail.
 
-use super::{Result, Store, int, length, read_id};
+use super::{Result, Store, int, read_id};
 use crate::ids::{OrgId, PersonId};
 use crate::rights::Role;
 use crate::token::Hash;
@@ -126,24 +126,6 @@ impl Store {
         }
         tx.commit().await?;
         Ok(())
-    }
-
-    /// Deletes what nobody needs any more: sessions and invitations that have ended, and failures of long ago. At most
-    /// `most` of each; gives how many.
-    pub(crate) async fn forget_ended(&self, now: u64, most: usize) -> Result<u64> {
-        let mut tx = self.begin().await?;
-        let mut gone = 0;
-        for sql in [
-            "DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires <= $1 LIMIT $2)",
-            "DELETE FROM invitations WHERE hash IN (SELECT hash FROM invitations WHERE expires <= $1 LIMIT $2)",
-            "DELETE FROM enrolment_tokens WHERE hash IN (SELECT hash FROM enrolment_tokens WHERE expires <= $1 LIMIT $2)",
-            "DELETE FROM failures WHERE subject IN (SELECT subject FROM failures WHERE not_before <= $1 - 86400 LIMIT $2)",
-        ] {
-            let deleted = sqlx::query(sql).bind(int(now)).bind(length(most)).execute(&mut *tx).await?;
-            gone += deleted.rows_affected();
-        }
-        tx.commit().await?;
-        Ok(gone)
     }
 }
 

@@ -196,7 +196,7 @@ pub(super) async fn me(desk: Desk) -> Response {
 
 /// `POST /console/me/password`.
 pub(super) async fn change_password(desk: Desk, Typed(mut input): Typed) -> Result<Response, Error> {
-    let Desk { app, visitor, frame } = &desk;
+    let Desk { app, visitor, frame, .. } = &desk;
     let w = frame.words;
     let Visitor { session, hash: cookie, .. } = visitor;
     let subjects: [Hash; 1] = [token::hash(&format!("password {}", session.person))];

@@ -15,7 +15,7 @@ use super::super::{offer_form, offers};
 use super::PAGE;
 use super::fleet::called;
 use crate::http::error::Error;
-use crate::http::{base, for_this_moment};
+use crate::http::for_this_moment;
 use crate::signal::Signal;
 use crate::store::{FleetFilter, FleetNetwork};
 
@@ -63,7 +63,7 @@ pub(super) async fn verify(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let asked = desk.app.ask_challenge(desk.org()?, &path.0, &path.1, desk.by()).await?;
-    let server = base(&desk.app, &headers)?;
+    let server = desk.base(&headers)?;
     let command = format!(
         "welcome share verify --server {server} --challenge {} --code {}",
         asked.challenge,

@@ -11,7 +11,6 @@ use super::super::frame::Place;
 use super::super::input::Input;
 use super::super::people::{self as pages, AuditLine, MAX_DAYS, PersonLine, TokenLine};
 use super::PAGE;
-use crate::http::base;
 use crate::http::error::Error;
 use crate::ids::{PersonId, TokenId};
 use crate::rights::{Role, Scope, Scopes};
@@ -33,7 +32,7 @@ pub(super) async fn invite(desk: Desk, headers: HeaderMap, Typed(mut input): Typ
         return Ok(desk.frame.answer(StatusCode::UNPROCESSABLE_ENTITY, &page));
     };
     let link = token::new_token();
-    let url = format!("{}/join/{}", base(&desk.app, &headers)?, link.reveal());
+    let url = format!("{}/join/{}", desk.base(&headers)?, link.reveal());
     let hash = token::hash(link.reveal());
     desk.app.store.invite(desk.org()?, role, hash, desk.frame.now + INVITATION_S, desk.by()).await?;
     Ok(desk.frame.ok(&pages::people(&desk.frame, &people, &Input::default(), Some(&url))))

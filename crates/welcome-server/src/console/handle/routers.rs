@@ -17,7 +17,6 @@ use super::PAGE;
 use super::fleet::{called, is_online};
 use super::networks::line_of;
 use super::offers::path_of;
-use crate::http::base;
 use crate::http::error::Error;
 use crate::signal::Signal;
 use crate::store::{FleetFilter, NewToken, RouterFilter, RouterRow};
@@ -109,7 +108,7 @@ pub(super) async fn add(desk: Desk, headers: HeaderMap, Typed(mut input): Typed)
         }
         return Ok(desk.frame.answer(StatusCode::UNPROCESSABLE_ENTITY, &routers::add(&desk.frame, &input)));
     };
-    let server = base(&desk.app, &headers)?;
+    let server = desk.base(&headers)?;
     let (token, expires) = (token::new_token(), desk.frame.now + ttl);
     let new = NewToken { org: desk.org()?, name: &name, area: None, vouch: false, expires };
     desk.app.store.add_enrolment_token(token::hash(token.reveal()), &new, desk.by()).await?;

@@ -7,7 +7,7 @@ use hwsim::PROGRAMS_DIR;
 use serde_json::Value;
 
 use crate::certificate::AUTHORITY_FILE;
-use crate::directory::URL;
+use crate::directory::{TOKEN_FILE, URL};
 use crate::process::{run, tool};
 use crate::station::{DHCP_COMMAND, FREQUENCY, Station, WPA_DIR};
 

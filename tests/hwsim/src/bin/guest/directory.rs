@@ -132,7 +132,9 @@ fn spawn() -> Result<Daemon> {
 fn made(command: &str, prefix: &str) -> Result<String> {
     let output = Command::new(format!("{PROGRAMS_DIR}/{LOG}")).args([command, "--data", DATA]).output()?;
     let said = String::from_utf8(output.stdout)?;
-    said.strip_prefix(prefix).map(|token| token.trim_end().to_owned()).with_context(|| format!("{command} said {said:?}"))
+    said.strip_prefix(prefix)
+        .map(|token| token.trim_end().to_owned())
+        .with_context(|| format!("{command} said {said:?}"))
 }
 
 /// A new one for each request: kept connections would not survive the server.

@@ -4,6 +4,7 @@
 mod access_point;
 mod agent;
 mod certificate;
+mod challenger;
 mod checks;
 mod client;
 mod control;

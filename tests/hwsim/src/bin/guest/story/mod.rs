@@ -1,5 +1,6 @@
 //! The stories, by name.
 
+mod challenge;
 mod demo;
 mod doors;
 mod greet;
@@ -17,6 +18,7 @@ use anyhow::{Result, bail};
 /// When the story could not be told to its end.
 pub(crate) fn tell(name: &str) -> Result<bool> {
     match name {
+        "challenge" => challenge::tell(),
         "demo" => demo::tell(),
         "doors" => doors::tell(),
         "greet" => greet::tell(),
