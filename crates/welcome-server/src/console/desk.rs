@@ -88,7 +88,7 @@ impl FromRequestParts<Arc<App>> for Desk {
 
 /// The frame of a page for somebody who is not known.
 pub(crate) fn outside(headers: &HeaderMap, uri: &Uri) -> Frame {
-    let zone = cookie(headers, "zone").map(|zone| percent_decoded(zone));
+    let zone = cookie(headers, "zone").map(percent_decoded);
     Frame {
         words: Words::of(headers),
         zone: Zone::named(zone.as_deref()),

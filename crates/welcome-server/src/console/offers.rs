@@ -103,7 +103,7 @@ pub(crate) fn list(frame: &Frame, q: &str, state: &str, offers: &[OfferLine]) ->
     }
     Page::new(Place::Offers, w.offers)
         .lead(w.offers_lead)
-        .action(frame.can_edit && !(offers.is_empty() && !is_filtered), write())
+        .action(frame.can_edit && (is_filtered || !offers.is_empty()), write())
         .piece(Section::new("", pieces).html())
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn page(frame: &Frame, view: &OfferView) -> Page {
         Section::new(w.routers, vec![routers.html()]).html(),
         Section::new(w.versions, vec![versions.html()]).html(),
     ];
-    page.piece(split(join(left), phone(frame, &view.offer, &view.ssid)))
+    page.piece(split(join(left), phone(frame, &view.offer, &view.ssid, false)))
 }
 
 /// The editor: of a new one, or of one that is there.
@@ -180,7 +180,7 @@ pub(crate) fn editor(
     if !input.is_good() {
         page = page.piece(Note::new(Tone::Bad, w.look_at_fields).html());
     }
-    page.piece(split(Section::new("", vec![form.html()]).html(), phone(frame, offer, ssid)))
+    page.piece(split(Section::new("", vec![form.html()]).html(), phone(frame, offer, ssid, true)))
 }
 
 /// What is on the screen of the phone, for the script of the editor.
@@ -233,6 +233,8 @@ fn looks(frame: &Frame, input: &Input, offer: &Offer) -> Vec<Field> {
     let w = frame.words;
     let kinds = Kind::File("image/png,image/jpeg,image/webp,image/gif");
     let mut fields = vec![
+        // What an earlier sending of the form has brought.
+        Field::new("image", "", Kind::Hidden, input.get("image")),
         Field::new("picture", w.picture, kinds, "").hint(w.picture_hint).error(input.error("picture")),
         Field::line("alt", w.picture_alt, input.get("alt"))
             .hint(w.picture_alt_hint)
@@ -241,7 +243,7 @@ fn looks(frame: &Frame, input: &Input, offer: &Offer) -> Vec<Field> {
         Field::line("color", w.color, input.get("color")).hint(w.color_hint).max(7).error(input.error("color")),
     ];
     if offer.content.image.is_some() {
-        fields.insert(1, Field::new("no_image", w.no_picture, Kind::Check, input.get("no_image")));
+        fields.insert(2, Field::new("no_image", w.no_picture, Kind::Check, input.get("no_image")));
     }
     fields
 }
@@ -349,11 +351,11 @@ fn state_chip(frame: &Frame, state: State) -> Html {
 fn preview<'a>(frame: &'a Frame, offer: &'a Offer, ssid: &'a str) -> Preview<'a> {
     let language = offer.language.as_ref().map_or("", Language::as_str);
     let ssid = if ssid.is_empty() { frame.words.your_network } else { ssid };
-    Preview { words: frame.words, ssid, content: &offer.content, language, nonce: &frame.nonce }
+    Preview { words: frame.words, ssid, content: &offer.content, language, nonce: &frame.nonce, follows: false }
 }
 
-fn phone(frame: &Frame, offer: &Offer, ssid: &str) -> Html {
-    preview(frame, offer, ssid).html()
+fn phone(frame: &Frame, offer: &Offer, ssid: &str, follows: bool) -> Html {
+    Preview { follows, ..preview(frame, offer, ssid) }.html()
 }
 
 fn split(left: Html, right: Html) -> Html {

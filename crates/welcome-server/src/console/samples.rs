@@ -56,7 +56,7 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         seen: (i != 5).then(|| NOW - i * i * 900),
         version: "0.1.0".to_owned(),
         networks: i % 3 + 1,
-        tags: if i % 2 == 0 { vec!["ground floor".to_owned(), name.to_owned()] } else { Vec::new() },
+        tags: if i.is_multiple_of(2) { vec!["ground floor".to_owned(), name.to_owned()] } else { Vec::new() },
     };
     let lines: Vec<_> = (0..8).map(line).collect();
     let network = |i: usize| NetworkLine {
@@ -67,8 +67,8 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         security: "WPA3 (SAE)".to_owned(),
         bssids: vec!["02:00:00:00:01:00".to_owned(), "02:00:00:00:01:01".to_owned()],
         state: networks::State::ALL[i % 5].1,
-        area: (i % 2 == 0).then(|| name.to_owned()),
-        shares_key: i % 2 == 0,
+        area: i.is_multiple_of(2).then(|| name.to_owned()),
+        shares_key: i.is_multiple_of(2),
     };
     let all: Vec<_> = (0..6).map(network).collect();
     let view = |i: usize| NetworkView {

@@ -92,6 +92,11 @@ impl Server {
         self.ask(&self.operator, method, target, body).await
     }
 
+    /// The path of the link that sets it up.
+    pub fn set_up(&self) -> String {
+        format!("/set-up/{}", self.ready.set_up.as_ref().unwrap().reveal())
+    }
+
     /// An API token with these scopes alone.
     pub async fn application(&self, scopes: &[Scope]) -> String {
         let scopes = Scopes(scopes.iter().copied().collect());

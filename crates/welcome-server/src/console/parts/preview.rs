@@ -20,6 +20,8 @@ pub(crate) struct Preview<'a> {
     pub(crate) language: &'a str,
     /// For the style with its colour.
     pub(crate) nonce: &'a str,
+    /// Whether it follows a form.
+    pub(crate) follows: bool,
 }
 
 impl Preview<'_> {
@@ -82,7 +84,8 @@ mod tests {
             color: Some(Color([255, 255, 0])),
             ..Content::default()
         };
-        let preview = Preview { words: &ENGLISH, ssid: "</h2><b>", content: &content, language: "", nonce: "n1" };
+        let preview =
+            Preview { words: &ENGLISH, ssid: "</h2><b>", content: &content, language: "", nonce: "n1", follows: false };
         let html = preview.html().into_string();
         for hostile in ["<script>", "<img src=x", "<b>", "\"onclick"] {
             assert!(!html.contains(hostile), "{hostile} in {html}");
