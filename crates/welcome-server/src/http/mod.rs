@@ -80,6 +80,25 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// As small as it can be, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(store: Store, seal: Seal) -> Arc<Self> {
+        let metrics = Arc::new(Metrics::new());
+        Arc::new(Self {
+            hub: Hub::new(tokio_util::sync::CancellationToken::new(), 1000, Arc::clone(&metrics)),
+            presence: Presence::default(),
+            keys: Keys::new(store.clone(), seal.clone()),
+            directory: Directory::new(store.clone(), seal.clone()),
+            lookups: Limit::new(0),
+            seal,
+            tls: false,
+            public_url: None,
+            open_directory: true,
+            metrics,
+            store,
+        })
+    }
+
     /// Tells the streams of all processes. Call it after the change is committed.
     pub(crate) async fn signal(&self, signal: Signal) {
         if let Err(error) = self.store.notify(&signal).await {

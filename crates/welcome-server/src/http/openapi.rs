@@ -48,19 +48,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).await.unwrap();
         let seal = Seal::parse(&"a".repeat(64)).unwrap();
-        let app = App {
-            hub: Hub::new(tokio_util::sync::CancellationToken::new()),
-            presence: Presence::default(),
-            keys: Keys::new(store.clone(), seal.clone()),
-            directory: Directory::new(store.clone(), seal.clone()),
-            lookups: Limit::new(0),
-            seal,
-            tls: false,
-            public_url: None,
-            open_directory: true,
-            store,
-        };
-        let (_, routes) = table(Arc::new(app)).finish();
+        let (_, routes) = table(App::of(store, seal)).finish();
         let routes = routes.into_iter().filter(|route| route.path.starts_with("/v1/"));
         let served: BTreeMap<_, _> = routes
             .map(|route| ((route.path.to_owned(), route.method.as_str().to_lowercase()), security(route.right)))

@@ -13,9 +13,11 @@ use super::table::Route;
 use super::{App, routes, table};
 use crate::app::unix_now;
 use crate::caller::Caller;
+use crate::directory::Directory;
 use crate::hub::Hub;
 use crate::ids::{OrgId, PersonId, TokenId};
 use crate::key::{Key, Keys, org_place};
+use crate::limit::Limit;
 use crate::metrics::Metrics;
 use crate::presence::Presence;
 use crate::rights::{Right, Role, Scope, Scopes};
@@ -140,18 +142,7 @@ impl House {
         let first_org = OrgId::random();
         let key = Key::make(&seal, &org_place(&first_org));
         store.first_start(&first_org, &key, unix_now()).await.unwrap();
-        let metrics = Arc::new(Metrics::new());
-        let app = Arc::new(App {
-            store: store.clone(),
-            hub: Hub::new(CancellationToken::new(), 1000, Arc::clone(&metrics)),
-            presence: Presence::default(),
-            keys: Keys::new(store.clone(), seal.clone()),
-            seal,
-            tls: false,
-            public_url: None,
-            open_directory: true,
-            metrics,
-        });
+        let app = App::of(store, seal);
         let second_org = OrgId::random();
         let key = Key::make(&app.seal, &org_place(&second_org));
         app.store.add_org(&second_org, "Second", &key, by()).await.unwrap();

@@ -47,22 +47,25 @@ impl Store {
     /// Routers of an organisation, in order of id.
     pub(crate) async fn routers(&self, org: &OrgId, filter: &RouterFilter<'_>, limit: usize) -> Result<Vec<RouterRow>> {
         type Row = (String, String, String, i64, String, i64, Option<i64>, Option<i64>, i64, i64, Option<i64>);
-        let rows: Vec<Row> = sqlx::query_as(
+        // Apart, so that one is found by its key.
+        let which = if filter.router.is_some() { "id = $3" } else { "$3 = ''" };
+        let sql = format!(
             "SELECT id, name, area, vouched, version, enrolled, seen, generation,
                  (SELECT count(*) FROM networks n WHERE n.router = r.id), offers_revision, offers_sent
              FROM routers r
-             WHERE org = $1 AND id > $2 AND ($3 = '' OR id = $3) AND (lower(name) LIKE $4 ESCAPE '!' OR id LIKE $4 ESCAPE '!')
+             WHERE org = $1 AND id > $2 AND {which} AND (lower(name) LIKE $4 ESCAPE '!' OR id LIKE $4 ESCAPE '!')
                  AND ($5 = '' OR EXISTS (SELECT 1 FROM router_tags t WHERE t.router = r.id AND t.tag = $5))
-             ORDER BY id LIMIT $6",
-        )
-        .bind(org.as_str())
-        .bind(filter.after.map_or("", RouterId::as_str))
-        .bind(filter.router.map_or("", RouterId::as_str))
-        .bind(contains(filter.text))
-        .bind(filter.tag)
-        .bind(length(limit))
-        .fetch_all(&self.read)
-        .await?;
+             ORDER BY id LIMIT $6"
+        );
+        let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(org.as_str())
+            .bind(filter.after.map_or("", RouterId::as_str))
+            .bind(filter.router.map_or("", RouterId::as_str))
+            .bind(contains(filter.text))
+            .bind(filter.tag)
+            .bind(length(limit))
+            .fetch_all(&self.read)
+            .await?;
         let ids: Vec<_> = rows.iter().map(|row| row.0.as_str()).collect();
         let tags: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT router, tag FROM router_tags WHERE router IN ({}) ORDER BY router, tag",

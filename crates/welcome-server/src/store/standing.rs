@@ -83,22 +83,25 @@ impl Store {
     ) -> Result<Vec<NetworkRow>> {
         type Row = (String, String, String, Vec<u8>, String, i64, String, i64);
         type Bss = (String, String, i64, Option<i64>, Option<i64>, Option<String>, Option<i64>);
-        let rows: Vec<Row> = sqlx::query_as(
+        // Apart, so that a router is found by its key.
+        let whose = if filter.router.is_some() { "n.router = $3" } else { "$3 = ''" };
+        let sql = format!(
             "SELECT n.router, r.name, n.id, n.ssid, n.security, CASE WHEN n.sealed_key IS NULL THEN 0 ELSE 1 END, r.area,
                  (SELECT count(*) FROM challenges c WHERE c.router = n.router AND c.network = n.id
                       AND c.state IN ('open', 'on-air') AND c.until > $2)
              FROM networks n JOIN routers r ON r.id = n.router
-             WHERE r.org = $1 AND ($3 = '' OR n.router = $3) AND (n.router, n.id) > ($4, $5)
-             ORDER BY n.router, n.id LIMIT $6",
-        )
-        .bind(org.as_str())
-        .bind(int(now))
-        .bind(filter.router.map_or("", RouterId::as_str))
-        .bind(filter.after.map_or("", |(router, _)| router.as_str()))
-        .bind(filter.after.map_or("", |(_, network)| network.as_str()))
-        .bind(length(limit))
-        .fetch_all(&self.read)
-        .await?;
+             WHERE r.org = $1 AND {whose} AND (n.router, n.id) > ($4, $5)
+             ORDER BY n.router, n.id LIMIT $6"
+        );
+        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(org.as_str())
+            .bind(int(now))
+            .bind(filter.router.map_or("", RouterId::as_str))
+            .bind(filter.after.map_or("", |(router, _)| router.as_str()))
+            .bind(filter.after.map_or("", |(_, network)| network.as_str()))
+            .bind(length(limit))
+            .fetch_all(&self.read)
+            .await?;
         let routers: Vec<_> = rows.iter().map(|row| row.0.as_str()).collect();
         let sql = format!(
             "SELECT b.router, b.network, b.bssid, b.freq, g.expires, g.how, g.conflict
