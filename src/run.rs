@@ -17,7 +17,7 @@ use welcome_core::{Agent, Event, View};
 
 use crate::air::guard::{self, Guard};
 use crate::air::record;
-use crate::air::{Air, Ways};
+use crate::air::{Air, Ways, scan};
 use crate::app::{App, Inputs};
 use crate::cli::{self, Command};
 use crate::clock::Clock;
@@ -229,7 +229,8 @@ pub async fn run(
     };
     let file = record::File::beside(&config.status_socket);
     let guard = Guard::new(guard);
-    let mut air = Air { ways, file, guard, clock, wanted: carried, calls, events: ask.clone() };
+    tasks.spawn("scan", scan::run(ways.clone(), calls, ask.clone(), tasks.stop_signal()));
+    let mut air = Air { ways, file, guard, clock, wanted: carried, events: ask.clone() };
     // Before anybody asks the radios for their names.
     air.mend().await;
     tasks.spawn("air", air.run(tasks.stop_signal()));

@@ -72,13 +72,13 @@ pub fn restore(file: &File, when_due: bool) -> anyhow::Result<&'static str> {
         match Duration::from_secs(record.due_s).checked_sub(now) {
             // It may be another challenge's by then, or none.
             Some(wait) if when_due && !wait.is_zero() => sleep(wait),
-            _ => return restore_now(file, &record),
+            _ => return restore_now(file, &record, if when_due { TRIES } else { TRIES_NOW }),
         }
     }
     Ok("no challenge is on the air")
 }
 
-fn restore_now(file: &File, record: &Record) -> anyhow::Result<&'static str> {
+fn restore_now(file: &File, record: &Record, tries: u32) -> anyhow::Result<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let (bus, driver) = tokio_ubus::connect(&record.ubus_socket);
     let restoring = async {
@@ -87,7 +87,7 @@ fn restore_now(file: &File, record: &Record) -> anyhow::Result<&'static str> {
             let _reached = timeout(REACH, bus.connected().wait_for(|is| *is)).await.is_ok();
         }
         let mut last = String::new();
-        for _ in 0..TRIES {
+        for _ in 0..tries {
             match super::restore(record, &bus).await {
                 Ok(()) => {
                     file.remove();
@@ -111,3 +111,5 @@ fn restore_now(file: &File, record: &Record) -> anyhow::Result<&'static str> {
 const REACH: Duration = Duration::from_secs(5);
 /// Some minutes, for an access point that is busy.
 const TRIES: u32 = 60;
+/// While somebody waits for it.
+const TRIES_NOW: u32 = 3;

@@ -1,9 +1,9 @@
 //! What our radios carry: a challenge for some minutes, and their own names again, come what may.
 //!
-//! In: what the core wants carried, calls for a witness. Out: what became of it, as events. Two ways lead to a radio, in
+//! In: what the core wants carried. Out: what became of it, as events. Two ways lead to a radio, in
 //! two files: hostapd's [`control`] socket, which changes the beacon and nothing else; and netifd's configuration by
 //! [`uci`], which starts the BSS anew. [`record`] notes the own names in memory before anything is changed; [`guard`] is
-//! another process that gives them back in time if this one cannot. [`scan`] listens for others.
+//! another process that gives them back in time if this one cannot. [`scan`] is a task of its own that listens for others.
 //!
 //! Must never write a challenge to flash, and never give a radio back a name that somebody has changed since.
 
@@ -22,8 +22,8 @@ use tokio::time::{sleep, timeout};
 use tokio_ubus::Client;
 use tracing::{info, warn};
 use welcome_core::{Carry, Event};
-use welcome_proto::challenge::{ChallengeName, MAX_WHY, WitnessReport};
-use welcome_proto::{ChallengeId, Ssid};
+use welcome_proto::Ssid;
+use welcome_proto::challenge::MAX_WHY;
 
 use self::guard::Guard;
 use self::record::{Carried, File, Record, Way};
@@ -66,8 +66,6 @@ pub struct Air {
     pub clock: Clock,
     /// What is to be carried; latest wins.
     pub wanted: watch::Receiver<Option<Carry>>,
-    /// What to listen for.
-    pub calls: mpsc::Receiver<(ChallengeId, ChallengeName)>,
     /// To the app.
     pub events: mpsc::Sender<Event>,
 }
@@ -95,38 +93,24 @@ impl Air {
 
     async fn keep(&mut self) {
         self.restore().await;
-        let mut carried: Option<ChallengeId> = None;
         loop {
-            tokio::select! {
-                biased;
-                changed = self.wanted.changed() => {
-                    if changed.is_err() {
-                        return; // the agent ends
-                    }
-                    let wanted = self.wanted.borrow_and_update().clone();
-                    if let Some(id) = carried.take_if(|id| wanted.as_ref().is_none_or(|w| w.id != *id)) {
-                        self.restore().await;
-                        self.tell(Event::Restored { id }).await;
-                    }
-                    if let Some(wanted) = wanted {
-                        let id = wanted.id.clone();
-                        carried = Some(id.clone());
-                        let outcome = self.carry(wanted).await;
-                        match &outcome {
-                            Ok(ifnames) => info!(challenge = %id, radios = ifnames.len(), "a challenge is on the air"),
-                            Err(why) => warn!(challenge = %id, "a challenge did not get on the air: {why}"),
-                        }
-                        self.tell(Event::Carried { id, outcome }).await;
-                    }
-                }
-                Some((id, name)) = self.calls.recv() => {
-                    let report = match scan::listen(&self.ways, &name).await {
-                        Ok(heard) => WitnessReport { heard, refused: None },
-                        Err(why) => WitnessReport { heard: vec![], refused: Some(short(&why)) },
-                    };
-                    self.tell(Event::Listened { id, report }).await;
-                }
+            if self.wanted.changed().await.is_err() {
+                return; // the agent ends
             }
+            let wanted = self.wanted.borrow_and_update().clone();
+            // Whatever was wanted in between and is wanted no more need not have been carried.
+            let Some(wanted) = wanted else {
+                self.restore().await;
+                self.tell(Event::Restored).await;
+                continue;
+            };
+            let id = wanted.id.clone();
+            let outcome = self.carry(wanted).await;
+            match &outcome {
+                Ok(ifnames) => info!(challenge = %id, radios = ifnames.len(), "a challenge is on the air"),
+                Err(why) => warn!(challenge = %id, "a challenge did not get on the air: {why}"),
+            }
+            self.tell(Event::Carried { id, outcome }).await;
         }
     }
 
@@ -177,6 +161,7 @@ impl Air {
 
     /// Gives all radios their own names back, however often that has to be tried.
     async fn restore(&mut self) {
+        let mut is_told = false;
         while let Some(record) = self.file.read() {
             match restore(&record, &self.ways.bus).await {
                 Ok(()) => {
@@ -184,7 +169,9 @@ impl Air {
                     info!(challenge = %record.id, "the networks have their own names again");
                 }
                 Err(error) => {
-                    warn!(challenge = %record.id, "failed to {error}; trying again");
+                    if !std::mem::replace(&mut is_told, true) {
+                        warn!(challenge = %record.id, "failed to {error}; trying again until it is so");
+                    }
                     sleep(AGAIN).await;
                 }
             }

@@ -7,20 +7,47 @@ use sorted::SortedMap;
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_ubus::{Blobmsg, Client, Error, Ref, Status};
-use welcome_proto::challenge::{ChallengeName, Heard, MAX_HEARD};
-use welcome_proto::{Bssid, Mac};
+use welcome_core::Event;
+use welcome_proto::challenge::{ChallengeName, Heard, MAX_HEARD, WitnessReport};
+use welcome_proto::{Bssid, ChallengeId, Mac};
 use wpa_ctrl::{Control, supplicant};
 
-use super::Ways;
+use super::{Ways, short};
 use crate::bus::NoArguments;
+use crate::tasks::Stop;
 
-/// Listens once.
+/// Listens whenever it is called, until told to stop.
 ///
 /// # Errors
-/// If there is no way to; the text says why.
-pub async fn listen(ways: &Ways, name: &ChallengeName) -> Result<Vec<Heard>, String> {
+/// Never; the signature is that of a task.
+pub async fn run(
+    ways: Ways,
+    mut calls: mpsc::Receiver<(ChallengeId, ChallengeName)>,
+    events: mpsc::Sender<Event>,
+    mut stop: Stop,
+) -> anyhow::Result<()> {
+    let listening = async {
+        while let Some((id, name)) = calls.recv().await {
+            let report = match listen(&ways, &name).await {
+                Ok(heard) => WitnessReport { heard, refused: None },
+                Err(why) => WitnessReport { heard: vec![], refused: Some(short(&why)) },
+            };
+            // It fails when the agent ends, and then nobody needs to know.
+            let _ended = events.send(Event::Listened { id, report }).await.is_err();
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        () = stop.stopped() => {}
+    }
+    Ok(())
+}
+
+/// Listens once; why not, if there is no way to.
+async fn listen(ways: &Ways, name: &ChallengeName) -> Result<Vec<Heard>, String> {
     let heard = match by_iwinfo(&ways.bus, name).await {
         Err(Error::Closed | Error::Refused(Status::NotFound)) => by_supplicant(&ways.supplicant_dir, name).await?,
         heard => heard.map_err(|error| format!("iwinfo: {error}"))?,

@@ -1,7 +1,8 @@
 //! A BSS and its name, by the configuration: for routers where hostapd's control socket cannot be reached.
 //!
 //! The name is set as rpcd keeps what is not committed, in memory; netifd takes it up, and starts the one BSS anew. A
-//! reboot forgets both. Somebody else's changes are never put in force: while there are any, nothing is carried.
+//! reboot forgets both. While somebody else has changes that are not committed nothing is carried, as netifd would take
+//! them up as well; what is on the air already is taken down all the same.
 
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub async fn carry(bus: &Client, record: &Record) -> Result<Vec<String>, String>
         return Ok(vec![]);
     }
     let name = record.name.to_string();
-    if staged(bus, &all).await?.foreign {
+    if staged(bus, &name).await?.foreign {
         return Err("somebody has changed the configuration `wireless` and has not committed that yet".to_owned());
     }
     for (_, section) in &all {
@@ -67,18 +68,22 @@ pub async fn restore(bus: &Client, record: &Record) -> Result<(), String> {
         return Ok(());
     }
     let name = record.name.to_string();
-    let Staged { ours, foreign } = staged(bus, &all).await?;
+    let Staged { ours, foreign } = staged(bus, &name).await?;
     if ours && !foreign {
         call(bus, "revert", &Args::default()).await?;
     }
-    let mut is_committed = false;
+    let (mut is_changed, mut is_committed) = (ours, false);
     for (bss, section) in &all {
         if value(bus, section).await? == name {
             // Somebody has begun something else, which is theirs; or has committed everything, with our name in it.
             let own = str::from_utf8(bss.own.as_bytes()).map_err(|_| "write a name that is no text")?;
             call(bus, "set", &Args { values: Some(Name(own)), ..Args::of(section) }).await?;
-            is_committed |= !foreign;
+            (is_changed, is_committed) = (true, !foreign);
         }
+        is_changed |= on_air(bus, &bss.ifname).await.as_deref() == Some(record.name.ssid().as_bytes());
+    }
+    if !is_changed {
+        return Ok(());
     }
     if is_committed {
         call(bus, "commit", &Args::default()).await?;
@@ -108,13 +113,13 @@ struct Staged {
     foreign: bool,
 }
 
-async fn staged(bus: &Client, all: &[(&Carried, &str)]) -> Result<Staged, String> {
+async fn staged(bus: &Client, name: &str) -> Result<Staged, String> {
     let answer = call(bus, "changes", &Args::default()).await?;
     let changes = answer.get("changes").map(|c| c.elements()).unwrap_or_default();
     let mut staged = Staged { ours: false, foreign: false };
     for change in changes {
         let words: Vec<_> = change.elements().filter_map(|w| w.as_str()).collect();
-        let is_ours = matches!(words[..], [_, section, OPTION, ..] if all.iter().any(|(_, s)| *s == section));
+        let is_ours = matches!(words[..], [_, _, OPTION, value] if value == name);
         staged.ours |= is_ours;
         staged.foreign |= !is_ours;
     }
@@ -135,14 +140,19 @@ async fn reload(bus: &Client) -> Result<(), String> {
 async fn settles(bus: &Client, ifname: &str, is_so: impl Fn(&[u8]) -> bool) -> bool {
     let late = Instant::now() + SETTLE;
     while Instant::now() < late {
-        let status = bus.call(&format!("hostapd.{ifname}"), "get_status", &NoArguments {}, LIMIT).await;
-        let status = status.ok().and_then(|reply| reply.data.into_iter().next()).unwrap_or_default();
-        if status.get("ssid").and_then(|s| s.as_bytes()).is_some_and(&is_so) {
+        if on_air(bus, ifname).await.is_some_and(|ssid| is_so(&ssid)) {
             return true;
         }
         sleep(LOOK).await;
     }
     false
+}
+
+/// The name of a BSS, if it is there.
+async fn on_air(bus: &Client, ifname: &str) -> Option<Vec<u8>> {
+    let status = bus.call(&format!("hostapd.{ifname}"), "get_status", &NoArguments {}, LIMIT).await;
+    let status = status.ok()?.data.into_iter().next()?;
+    Some(status.get("ssid")?.as_bytes()?.to_vec())
 }
 
 async fn call(bus: &Client, method: &str, args: &Args<'_>) -> Result<Blobmsg, String> {

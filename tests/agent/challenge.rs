@@ -87,6 +87,22 @@ async fn a_router_whose_owner_wants_none_refuses_and_so_does_one_that_cannot() {
 }
 
 #[tokio::test]
+async fn one_that_ends_as_soon_as_it_came_keeps_no_other_from_the_air() {
+    let directory = Directory::start().await;
+    let mut kit = Kit::start(&directory.section("")).await;
+    kit.agent.until(|v| v.server == ServerLink::Connected).await;
+    for n in 0..5 {
+        let id = format!("c-{n}");
+        directory.open("challenge", &challenge(&id, Some(NAME), 600));
+        directory.open("challenge", &challenge(&id, None, 600));
+        directory.until(&format!("/challenges/{id}"), &json!({"state": "off-air"})).await;
+    }
+    directory.open("challenge", &challenge("c-9", Some(OTHER), 600));
+    directory.until("/challenges/c-9", &json!({"state": "on-air", "bssids": [BSSID]})).await;
+    assert_eq!(kit.hostapd.on_air(), OTHER);
+}
+
+#[tokio::test]
 async fn an_agent_that_stops_leaves_its_networks_as_they_were() {
     let directory = Directory::start().await;
     let mut kit = Kit::start(&directory.section("")).await;
@@ -207,7 +223,7 @@ async fn what_somebody_has_begun_to_configure_is_not_put_in_force() {
     let directory = Directory::start().await;
     let mut it = Router::start("", &directory.section("")).await;
     it.router.set_uci("wireless", "guest", "wifi-iface", json!({"ssid": "Café"}));
-    it.router.stage_uci("wireless", "guest", "key", "half a phrase");
+    it.router.stage_uci("wireless", "guest", "ssid", "Half a na");
     it.agent.until(|v| v.server == ServerLink::Connected).await;
     directory.open("challenge", &challenge("c-1", Some(NAME), 600));
     eventually("it says so", async || {
@@ -215,6 +231,12 @@ async fn what_somebody_has_begun_to_configure_is_not_put_in_force() {
     })
     .await;
     assert_eq!(it.router.on_air(GUEST_AP), "Café");
+    let staged = it.router.uci_call("", "changes", &json!({"config": "wireless"})).unwrap().unwrap();
+    assert_eq!(
+        staged["changes"],
+        json!([["set", "guest", "ssid", "Half a na"]]),
+        "and it is still theirs to go on with"
+    );
 }
 
 #[tokio::test]

@@ -277,7 +277,7 @@ impl Play {
                 };
                 Event::Carried { id: read(id)?, outcome }
             }
-            ["restored", id] => Event::Restored { id: read(id)? },
+            ["restored"] => Event::Restored,
             ["witness", id, name] => {
                 Event::WitnessWanted { id: read(id)?, name: read(name)?, left: Duration::from_secs(600) }
             }

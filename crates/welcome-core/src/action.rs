@@ -33,7 +33,8 @@ pub enum Action {
     },
     /// Find out whose address this is; the answer comes as [`crate::Event::AddressLearned`].
     ResolveAddress(IpAddr),
-    /// Have these radios carry this, and no others; nothing: have all carry their own names. The answer comes as
+    /// Have these radios carry this, and nothing else before all had their own names again; nothing: have all carry their
+    /// own names. The answer comes as
     /// [`crate::Event::Carried`] or [`crate::Event::Restored`].
     Carry(Option<Carry>),
     /// Listen for this name; the answer comes as [`crate::Event::Listened`].

@@ -148,8 +148,8 @@ impl Agent {
                 actions.extend(self.ownership.carried(&id, outcome));
                 Changes { any: true, ..Changes::default() }
             }
-            Event::Restored { id } => {
-                if let Some((word, ifnames, latest)) = self.ownership.restored(mono, &id) {
+            Event::Restored => {
+                if let Some((word, ifnames, latest)) = self.ownership.restored(mono) {
                     actions.push(word);
                     self.sessions.release(&ifnames, latest);
                 }

@@ -139,11 +139,8 @@ pub enum Event {
         /// The interfaces that carry it, or why none does.
         outcome: Result<Vec<String>, String>,
     },
-    /// Nothing carries this challenge any more.
-    Restored {
-        /// Which.
-        id: ChallengeId,
-    },
+    /// All radios have their own names, as was asked by [`crate::Action::Carry`] with nothing.
+    Restored,
     /// The server wants to know who sends this name. Its signature is good.
     WitnessWanted {
         /// Which call.

@@ -95,7 +95,7 @@ impl Ownership {
 
     /// These interfaces carry the challenge; nothing if none could be made to.
     pub fn carried(&mut self, id: &ChallengeId, outcome: Result<Vec<String>, String>) -> Option<Action> {
-        let Some(open) = self.open.as_mut().filter(|o| o.id == *id) else { return None };
+        let open = self.open.as_mut().filter(|o| o.id == *id)?;
         match outcome {
             Ok(ifnames) => {
                 open.own.retain(|ifname, _| ifnames.contains(ifname));
@@ -109,12 +109,12 @@ impl Ownership {
         }
     }
 
-    /// Nothing carries the challenge any more. Also says of which interfaces stations may come back, and until when.
-    pub fn restored(&mut self, now: Instant, id: &ChallengeId) -> Option<(Action, Vec<String>, Instant)> {
-        let open = self.open.take_if(|o| o.id == *id)?;
-        self.note_over(id);
+    /// The challenge that was to be taken off the air is off. Also says of which interfaces stations may come back, and until when.
+    pub fn restored(&mut self, now: Instant) -> Option<(Action, Vec<String>, Instant)> {
+        let open = self.open.take_if(|o| o.ending)?;
+        self.note_over(&open.id);
         let state = open.failed.map_or(ChallengeState::OffAir, |why| ChallengeState::Refused { why });
-        Some((tell(id, state), open.own.into_keys().collect(), now + RETURN))
+        Some((tell(&open.id, state), open.own.into_keys().collect(), now + RETURN))
     }
 
     /// Takes a call for a witness.

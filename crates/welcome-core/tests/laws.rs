@@ -185,9 +185,8 @@ proptest! {
                         Event::Carried { id: carry.id, outcome }
                     }
                     Some(None) => {
-                        let id = wanted.take().map_or_else(|| "c-0".parse().unwrap(), |c| c.id);
-                        up_since = None;
-                        Event::Restored { id }
+                        (wanted, up_since) = (None, None);
+                        Event::Restored
                     }
                 },
             };
