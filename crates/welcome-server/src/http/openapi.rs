@@ -13,17 +13,17 @@ const DOCUMENT: &str = include_str!("../../openapi.json");
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    use std::sync::Arc;
+    
 
     use serde_json::{Value, json};
 
     use super::super::{App, table};
     use super::*;
-    use crate::directory::Directory;
-    use crate::hub::Hub;
-    use crate::key::Keys;
-    use crate::limit::Limit;
-    use crate::presence::Presence;
+    
+    
+    
+    
+    
     use crate::rights::{Right, Scope};
     use crate::seal::Seal;
     use crate::store::Store;

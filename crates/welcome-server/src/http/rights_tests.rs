@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use http::{Method, Request, StatusCode, header};
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use welcome_proto::offer::{Offer, Sender};
 
@@ -13,13 +12,8 @@ use super::table::Route;
 use super::{App, routes, table};
 use crate::app::unix_now;
 use crate::caller::Caller;
-use crate::directory::Directory;
-use crate::hub::Hub;
 use crate::ids::{OrgId, PersonId, TokenId};
-use crate::key::{Key, Keys, org_place};
-use crate::limit::Limit;
-use crate::metrics::Metrics;
-use crate::presence::Presence;
+use crate::key::{Key, org_place};
 use crate::rights::{Right, Role, Scope, Scopes};
 use crate::seal::Seal;
 use crate::store::{ApiToken, By, NewChallenge, NewPerson, NewToken, Store, Targets};
