@@ -135,7 +135,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         presence: Presence::default(),
         keys: Keys::new(store.clone(), seal.clone()),
         directory: Directory::new(store.clone(), seal.clone()),
-        lookups: Limit::new(config.limits.lookups_a_minute),
+        lookups: Limit::new(config.lookups_a_minute),
         seal,
         tls: speaks_tls,
         public_url: config.public_url,

@@ -87,7 +87,11 @@ impl Opened {
     }
 }
 
+/// The words for a master key of the environment that is none.
 pub(crate) const NO_KEY: &str = "WELCOME_MASTER_KEY is no master key (64 hexadecimal digits)";
+
+/// Looks that there is a server's data.
+///
 /// # Errors
 /// If no server was ever started on these data.
 pub(crate) fn require_existing(config: &Config) -> Result<()> {

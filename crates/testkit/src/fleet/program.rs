@@ -28,8 +28,8 @@ impl Program {
     /// If the configuration cannot be written.
     pub fn new(program: PathBuf, dir: &Path, database: Option<String>) -> io::Result<Self> {
         let config = dir.join("config.toml");
-        // Without one it would read what this machine's own server is told.
-        std::fs::write(&config, "")?;
+        // Without one it would read what this machine's own server is told. All who look something up share an address here.
+        std::fs::write(&config, "[directory]\nlookups_a_minute = 0\n")?;
         Ok(Self { program, config, data: dir.join("data"), database })
     }
 

@@ -28,11 +28,11 @@ pub const KEYS: &[&str] = &[
     "metrics.listen",
     "limits.connections",
     "limits.streams",
-    "limits.lookups_a_minute",
     "retention.reports",
     "retention.audit",
     "retention.sessions",
     "directory.open",
+    "directory.lookups_a_minute",
 ];
 
 /// The variable that says what `database` says.
@@ -96,9 +96,6 @@ pub fn check(mut raw: Raw, outside: &Outside<'_>) -> Result<Config, Vec<Problem>
             streams: reader
                 .take("limits.streams", |v| number(v, 1..=1_000_000))
                 .map_or(defaults.limits.streams, |n| n as usize),
-            lookups_a_minute: reader
-                .take("limits.lookups_a_minute", |v| number(v, 0..=1_000_000))
-                .unwrap_or(defaults.limits.lookups_a_minute),
         },
         retention: super::Retention {
             reports: reader.take("retention.reports", days).unwrap_or(defaults.retention.reports),
@@ -106,6 +103,9 @@ pub fn check(mut raw: Raw, outside: &Outside<'_>) -> Result<Config, Vec<Problem>
             sessions: reader.take("retention.sessions", days).unwrap_or(defaults.retention.sessions),
         },
         open_directory: reader.take("directory.open", truth).unwrap_or(defaults.open_directory),
+        lookups_a_minute: reader
+            .take("directory.lookups_a_minute", |v| number(v, 0..=1_000_000))
+            .unwrap_or(defaults.lookups_a_minute),
     };
     if config.metrics.is_some_and(|metrics| metrics == config.listen && metrics.port() != 0) {
         reader.say("metrics.listen", "is the address of `listen`; expected another port".to_owned());

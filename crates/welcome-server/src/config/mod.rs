@@ -35,12 +35,12 @@ pub const DEFAULT_LOG_FILTER: &str = "info";
 pub const DEFAULT_CONNECTIONS: usize = 16_384;
 /// Of all routers together; a router has one, and for a while a second that TCP has not yet given up.
 pub const DEFAULT_STREAMS: usize = 12_000;
-/// A phone asks about what it hears once in a while, and some dozens of them may share an address.
-pub const DEFAULT_LOOKUPS_A_MINUTE: u32 = 60;
 /// What happened hour by hour; totals stay for good.
 pub const DEFAULT_REPORT_DAYS: u32 = 90;
 /// Who changed what.
 pub const DEFAULT_AUDIT_DAYS: u32 = 365;
+/// A phone asks about what it hears once in a while, and some dozens of them may share an address.
+pub const DEFAULT_LOOKUPS_A_MINUTE: u32 = 60;
 /// Until somebody has to log in again.
 pub const DEFAULT_SESSION_DAYS: u32 = 30;
 
@@ -71,6 +71,8 @@ pub struct Config {
     pub retention: Retention,
     /// Whether look-ups in the directory need no token.
     pub open_directory: bool,
+    /// How many look-ups a minute an address has without a token; 0: as many as it wants.
+    pub lookups_a_minute: u32,
 }
 
 impl Default for Config {
@@ -88,6 +90,7 @@ impl Default for Config {
             limits: Limits::default(),
             retention: Retention::default(),
             open_directory: true,
+            lookups_a_minute: DEFAULT_LOOKUPS_A_MINUTE,
         }
     }
 }
@@ -134,13 +137,11 @@ pub struct Limits {
     pub connections: usize,
     /// Event streams of routers; a further one is told to come later.
     pub streams: usize,
-    /// Look-ups that an address has a minute without a token; 0: as many as it wants.
-    pub lookups_a_minute: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: DEFAULT_CONNECTIONS, streams: DEFAULT_STREAMS, lookups_a_minute: DEFAULT_LOOKUPS_A_MINUTE }
+        Self { connections: DEFAULT_CONNECTIONS, streams: DEFAULT_STREAMS }
     }
 }
 

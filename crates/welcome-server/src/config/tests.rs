@@ -31,9 +31,9 @@ fn every_key_is_taken() {
         tls = { cert = "/c", key = "/p" }
         log = { filter = "warn", format = "json" }
         metrics.listen = "127.0.0.1:9"
-        limits = { connections = 100, streams = 50, lookups_a_minute = 5 }
+        limits = { connections = 100, streams = 50 }
         retention = { reports = 1, audit = 2, sessions = 3 }
-        directory.open = false
+        directory = { open = false, lookups_a_minute = 7 }
     "#;
     let config = checked(text, &[], &[]).unwrap();
     assert_eq!(
@@ -48,9 +48,10 @@ fn every_key_is_taken() {
             master_key: MasterKey::File("/k".into()),
             log: Log { filter: "warn".to_owned(), format: LogFormat::Json },
             metrics: Some("127.0.0.1:9".parse().unwrap()),
-            limits: Limits { connections: 100, streams: 50, lookups_a_minute: 5 },
+            limits: Limits { connections: 100, streams: 50 },
             retention: Retention { reports: 1, audit: 2, sessions: 3 },
             open_directory: false,
+            lookups_a_minute: 7,
         }
     );
     assert!(!format!("{config:?}").contains("u:p"), "a password is never shown");

@@ -13,17 +13,12 @@ const DOCUMENT: &str = include_str!("../../openapi.json");
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
-    
 
     use serde_json::{Value, json};
 
     use super::super::{App, table};
     use super::*;
-    
-    
-    
-    
-    
+
     use crate::rights::{Right, Scope};
     use crate::seal::Seal;
     use crate::store::Store;

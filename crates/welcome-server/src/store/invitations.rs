@@ -28,7 +28,7 @@ pub(crate) enum Taken {
     /// Unknown, used or expired.
     NotFound,
     /// Another person logs in by that name.
-    LoginTaken,
+    InUse,
 }
 
 impl Store {
@@ -98,7 +98,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let Some((org, role, admin)) = spend(&mut tx, hash, now).await? else { return Ok(Taken::NotFound) };
         if !people::insert(&mut tx, new, admin, now).await? {
-            return Ok(Taken::LoginTaken);
+            return Ok(Taken::InUse);
         }
         people::join(&mut tx, &org, &new.id, role).await?;
         if let Some(name) = org_name.filter(|_| admin) {

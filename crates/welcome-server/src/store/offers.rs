@@ -100,8 +100,8 @@ impl Store {
              LEFT JOIN offer_targets t ON t.org = r.org AND {MATCHES} {PUBLISHED}
              WHERE r.id = $1 ORDER BY o.sender, o.id"
         );
-        let rows: Vec<(i64, Option<String>, Option<String>, Option<String>)> =
-            sqlx::query_as(AssertSqlSafe(sql)).bind(router.as_str()).fetch_all(&self.read).await?;
+        type Row = (i64, Option<String>, Option<String>, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(router.as_str()).fetch_all(&self.read).await?;
         let Some((revision, ..)) = rows.first() else { return Ok(None) };
         let revision = read_u64(*revision, "revision")?;
         let rows = rows.into_iter().filter_map(|(_, sender, _, body)| sender.zip(body));
@@ -115,7 +115,8 @@ impl Store {
              LEFT JOIN offer_targets t ON t.org = r.org AND {MATCHES} {PUBLISHED}
              WHERE n.router = $1 AND n.id = $2 ORDER BY o.sender, o.id"
         );
-        let rows: Vec<(Vec<u8>, Option<String>, Option<String>, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
+        type Row = (Vec<u8>, Option<String>, Option<String>, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(router.as_str())
             .bind(network.as_str())
             .fetch_all(&self.read)

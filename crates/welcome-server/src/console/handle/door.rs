@@ -96,7 +96,7 @@ pub(super) async fn accept(
             let password = password::hash(password).await;
             let new = NewPerson { id: PersonId::random(), login: &login, name: &name, password: &password };
             let taken = app.store.take_invitation(hash, &new, organisation.as_deref(), frame.now).await?;
-            if taken == Taken::LoginTaken {
+            if taken == Taken::InUse {
                 input.problem("login", w.login_taken);
             }
             Some((taken, new.id))

@@ -1,12 +1,9 @@
 //! The simulated fleet of `testkit` against a real server: it speaks as routers do, or its figures mean nothing.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{SOON, Server, network};
+use crate::common::{SOON, Server, network};
 use http::Method;
 use serde_json::json;
 use testkit::fleet::http::Error;

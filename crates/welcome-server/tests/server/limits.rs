@@ -1,11 +1,8 @@
 //! What a hostile or broken peer can make the server hold: little, and not for long.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Server, network};
+use crate::common::{Server, network};
 use serde_json::json;
 use tempfile::tempdir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -40,7 +37,7 @@ async fn a_header_of_a_mebibyte_is_refused_and_others_are_served() {
     let header = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(1 << 20));
     let written = stream.write_all(header.as_bytes()).await;
     let mut answer = Vec::new();
-    let read = timeout(common::SOON, stream.read_to_end(&mut answer)).await.unwrap();
+    let read = timeout(crate::common::SOON, stream.read_to_end(&mut answer)).await.unwrap();
     // The server hangs up on the rest, which may overtake its answer.
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 431 ") || written.is_err() || read.is_err(), "{answer}");

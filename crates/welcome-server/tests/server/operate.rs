@@ -1,13 +1,10 @@
 //! What an operator does: configure, check, watch, renew the certificate, stop, copy and restore.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::path::Path;
 use std::time::Duration;
 
-use common::program::{Program, command, run};
-use common::{Client, Router, SOON, Server, network};
+use crate::common::program::{Program, command, run};
+use crate::common::{Client, Router, SOON, Server, network};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -189,17 +186,17 @@ async fn sighup_takes_a_new_certificate_and_keeps_the_old_one_if_it_is_none() {
     let mut server = Program::start(here.path(), &options, "info").await;
     server.line_after("set up at ").await;
     let addr = server.url.strip_prefix("https://").unwrap().parse().unwrap();
-    assert_eq!(common::served_certificate(addr).await, first);
+    assert_eq!(crate::common::served_certificate(addr).await, first);
 
     let second = certificate(here.path(), "localhost", 50);
     server.signal("-HUP").await;
     until_logged(here.path(), "took the certificate").await;
-    assert_eq!(common::served_certificate(addr).await, second);
+    assert_eq!(crate::common::served_certificate(addr).await, second);
 
     std::fs::write(here.path().join("key.pem"), "no key").unwrap();
     server.signal("-HUP").await;
     until_logged(here.path(), "keeping the former certificate").await;
-    assert_eq!(common::served_certificate(addr).await, second);
+    assert_eq!(crate::common::served_certificate(addr).await, second);
     server.terminate().await;
 }
 

@@ -11,19 +11,19 @@ use tokio::time::timeout;
 use super::{Client, SOON};
 
 /// The running program.
-pub struct Program {
-    pub child: Child,
-    pub out: Lines<BufReader<ChildStdout>>,
-    pub url: String,
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    pub(crate) out: Lines<BufReader<ChildStdout>>,
+    pub(crate) url: String,
 }
 
 impl Program {
-    pub async fn start(here: &Path, options: &[&str], level: &str) -> Self {
+    pub(crate) async fn start(here: &Path, options: &[&str], level: &str) -> Self {
         Self::start_with(here, options, &[("RUST_LOG", level)]).await
     }
 
     /// With these variables in its environment.
-    pub async fn start_with(here: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(here: &Path, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = command(here, options)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
@@ -36,23 +36,23 @@ impl Program {
         program
     }
 
-    pub async fn line_after(&mut self, prefix: &str) -> String {
+    pub(crate) async fn line_after(&mut self, prefix: &str) -> String {
         let line = timeout(SOON, self.out.next_line()).await.unwrap().unwrap().expect("a line");
         line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line:?} instead of {prefix:?}")).to_owned()
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client { addr: self.url.strip_prefix("http://").unwrap().parse().unwrap() }
     }
 
     /// Sends a signal by its name.
-    pub async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().await.unwrap().success());
     }
 
     /// Sends SIGTERM; returns the exit code and the lines that came after those already read.
-    pub async fn terminate(mut self) -> (Option<i32>, Vec<String>) {
+    pub(crate) async fn terminate(mut self) -> (Option<i32>, Vec<String>) {
         self.signal("-TERM").await;
         let status = timeout(Duration::from_secs(4), self.child.wait()).await.expect("gone within 4 s").unwrap();
         let mut lines = Vec::new();
@@ -63,11 +63,11 @@ impl Program {
     }
 }
 
-pub async fn run(here: &Path, options: &[&str]) -> Output {
+pub(crate) async fn run(here: &Path, options: &[&str]) -> Output {
     timeout(SOON, command(here, options).output()).await.unwrap().unwrap()
 }
 
-pub fn command(here: &Path, options: &[&str]) -> Command {
+pub(crate) fn command(here: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_welcome-server"));
     command.args(options).current_dir(here).kill_on_drop(true);
     command

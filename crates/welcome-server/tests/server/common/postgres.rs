@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use welcome_proto::Secret;
 
 /// The database that goes with a data directory: a server that starts again there finds it again.
-pub async fn database(data: &Path) -> Option<Secret> {
+pub(crate) async fn database(data: &Path) -> Option<Secret> {
     let server = std::env::var("WELCOME_TEST_POSTGRES").ok()?;
     let mut hash = DefaultHasher::new();
     data.hash(&mut hash);

@@ -1,10 +1,7 @@
 //! What phones and people get who were sent here by a router without a certificate.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Answer, Router, Server, network, unix_now};
-use http::{Method, Request, StatusCode};
+use crate::common::{Answer, Router, Server, network, unix_now};
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use welcome_server::Config;

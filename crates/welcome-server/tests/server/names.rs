@@ -1,5 +1,4 @@
 //! Keys are the same in the program, the shipped configuration and the manual, and what documents name is there.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

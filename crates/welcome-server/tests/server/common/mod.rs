@@ -1,9 +1,8 @@
 //! A server on a free port, and the three that talk to it: a router that signs, the operator, a client.
-#![allow(dead_code, unreachable_pub)] // each test program uses its part of it
-#![allow(clippy::unwrap_used, clippy::result_large_err)]
+#![allow(clippy::result_large_err)]
 
-pub mod postgres;
-pub mod program;
+pub(crate) mod postgres;
+pub(crate) mod program;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -35,36 +34,36 @@ use welcome_proto::sse::{Decoder, Event};
 use welcome_server::{Config, Ready, Scope, Scopes, TlsFiles, add_api_token, add_enrolment_token};
 
 /// Long enough for a busy machine, short enough to see that something hangs.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// A server in this process.
-pub struct Server {
-    pub addr: SocketAddr,
-    pub config: Config,
-    pub enrolment: String,
-    pub operator: String,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    pub(crate) config: Config,
+    pub(crate) enrolment: String,
+    pub(crate) operator: String,
     stop: oneshot::Sender<()>,
     ready: Ready,
 }
 
 impl Server {
     /// On this data directory.
-    pub async fn on(data: &Path) -> Self {
+    pub(crate) async fn on(data: &Path) -> Self {
         Self::with_tls(data, None).await
     }
 
-    pub async fn with_tls(data: &Path, tls: Option<TlsFiles>) -> Self {
+    pub(crate) async fn with_tls(data: &Path, tls: Option<TlsFiles>) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
         Self::serve(Config { tls, ..Config::new(listen, data.to_owned()) }).await
     }
 
-    pub async fn with_public_url(data: &Path, url: &str) -> Self {
+    pub(crate) async fn with_public_url(data: &Path, url: &str) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
         Self::serve(Config { public_url: Some(url.parse().unwrap()), ..Config::new(listen, data.to_owned()) }).await
     }
 
     /// With another configuration. Its database is PostgreSQL where the tests are told one ([`postgres::database`]).
-    pub async fn serve(mut config: Config) -> Self {
+    pub(crate) async fn serve(mut config: Config) -> Self {
         config.database = postgres::database(&config.data).await;
         let (stop, stopped) = oneshot::channel::<()>();
         let ready = welcome_server::serve(config.clone(), async { drop(stopped.await) }).await.unwrap();
@@ -73,38 +72,38 @@ impl Server {
         Self { addr: ready.addr, config, enrolment, operator, stop, ready }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop(self.stop);
         timeout(SOON, self.ready.finished()).await.unwrap().unwrap();
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client { addr: self.addr }
     }
 
     /// Where it tells metrics and health.
-    pub fn metrics(&self) -> Option<SocketAddr> {
+    pub(crate) fn metrics(&self) -> Option<SocketAddr> {
         self.ready.metrics
     }
 
     /// As the operator.
-    pub async fn operate(&self, method: Method, target: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn operate(&self, method: Method, target: &str, body: Option<Value>) -> Answer {
         self.ask(&self.operator, method, target, body).await
     }
 
     /// The path of the link that sets it up.
-    pub fn set_up(&self) -> String {
+    pub(crate) fn set_up(&self) -> String {
         format!("/set-up/{}", self.ready.set_up.as_ref().unwrap().reveal())
     }
 
     /// An API token with these scopes alone.
-    pub async fn application(&self, scopes: &[Scope]) -> String {
+    pub(crate) async fn application(&self, scopes: &[Scope]) -> String {
         let scopes = Scopes(scopes.iter().copied().collect());
         add_api_token(&self.config, None, "application", scopes).await.unwrap().reveal().to_owned()
     }
 
     /// With an API token.
-    pub async fn ask(&self, token: &str, method: Method, target: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn ask(&self, token: &str, method: Method, target: &str, body: Option<Value>) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(target)
@@ -113,24 +112,24 @@ impl Server {
         self.client().send(request.unwrap()).await
     }
 
-    pub async fn token(&self, vouch: bool) -> String {
+    pub(crate) async fn token(&self, vouch: bool) -> String {
         enrolment_token(&self.config, vouch).await
     }
 
     /// A router that the operator vouches for, or not.
-    pub async fn router(&self, vouch: bool) -> Router {
+    pub(crate) async fn router(&self, vouch: bool) -> Router {
         let token = self.token(vouch).await;
         Router::enrol(self.client(), &token).await.unwrap()
     }
 
     /// How many event streams its first router has.
-    pub async fn streams(&self) -> u64 {
+    pub(crate) async fn streams(&self) -> u64 {
         let routers = self.operate(Method::GET, "/v1/operator/routers", None).await.json();
         routers["routers"][0]["streams"].as_u64().unwrap()
     }
 
     /// Puts bytes there, as the operator.
-    pub async fn put_content(&self, content_type: Option<&str>, bytes: &[u8]) -> Answer {
+    pub(crate) async fn put_content(&self, content_type: Option<&str>, bytes: &[u8]) -> Answer {
         let mut request =
             Request::put("/v1/operator/content").header("authorization", format!("Bearer {}", self.operator));
         if let Some(content_type) = content_type {
@@ -141,12 +140,12 @@ impl Server {
         Answer::read(exchange(stream, self.addr, request).await.unwrap()).await
     }
 
-    pub async fn put_offer(&self, router: &RouterId, id: &str, title: &str) -> StatusCode {
+    pub(crate) async fn put_offer(&self, router: &RouterId, id: &str, title: &str) -> StatusCode {
         self.offer(router, "server", json!({"id": id, "content": {"title": title}})).await.status
     }
 
     /// Publishes an offer for one router.
-    pub async fn offer(&self, router: &RouterId, sender: &str, offer: Value) -> Answer {
+    pub(crate) async fn offer(&self, router: &RouterId, sender: &str, offer: Value) -> Answer {
         let target = format!("/v1/operator/offers/{}?sender={sender}", offer["id"].as_str().unwrap_or("x"));
         self.operate(Method::PUT, &target, Some(json!({"offer": offer, "for": {"routers": [router]}}))).await
     }
@@ -158,35 +157,35 @@ async fn enrolment_token(config: &Config, vouch: bool) -> String {
 
 /// Asks without any credential.
 #[derive(Clone, Copy)]
-pub struct Client {
-    pub addr: SocketAddr,
+pub(crate) struct Client {
+    pub(crate) addr: SocketAddr,
 }
 
 impl Client {
-    pub async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> Answer {
         self.send(Request::get(target).body(String::new()).unwrap()).await
     }
 
-    pub async fn post(&self, target: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, target: &str, body: &str) -> Answer {
         self.send(Request::post(target).body(body.to_owned()).unwrap()).await
     }
 
-    pub async fn bssids(&self, bssids: &[&str]) -> Answer {
+    pub(crate) async fn bssids(&self, bssids: &[&str]) -> Answer {
         self.post("/v1/lookup/bssids", &json!({ "bssids": bssids }).to_string()).await
     }
 
-    pub async fn send(&self, request: Request<String>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<String>) -> Answer {
         Answer::read(self.open(request).await).await
     }
 
     /// Sends and leaves the body of the answer to be read.
-    pub async fn open(&self, request: Request<String>) -> http::Response<Incoming> {
+    pub(crate) async fn open(&self, request: Request<String>) -> http::Response<Incoming> {
         exchange(TcpStream::connect(self.addr).await.unwrap(), self.addr, request).await.unwrap()
     }
 }
 
 /// One request over a connection of its own.
-pub async fn exchange<S>(
+pub(crate) async fn exchange<S>(
     stream: S,
     addr: SocketAddr,
     request: Request<impl Into<Bytes>>,
@@ -203,25 +202,25 @@ where
 
 /// An answer that was read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub async fn read(response: http::Response<Incoming>) -> Self {
+    pub(crate) async fn read(response: http::Response<Incoming>) -> Self {
         let (parts, body) = response.into_parts();
         let body = timeout(SOON, body.collect()).await.unwrap().unwrap().to_bytes();
         Self { status: parts.status, headers: parts.headers, body }
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
     /// Asserts a problem document of this status and kind, and returns it.
-    pub fn problem(&self, status: u16, kind: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> Value {
         let problem = self.json();
         assert_eq!((self.status.as_u16(), problem["type"].as_str()), (status, Some(kind)), "{problem}");
         assert_eq!(self.headers["content-type"], "application/problem+json");
@@ -231,43 +230,43 @@ impl Answer {
 }
 
 /// A router with its key.
-pub struct Router {
-    pub id: RouterId,
-    pub client: Client,
+pub(crate) struct Router {
+    pub(crate) id: RouterId,
+    pub(crate) client: Client,
     /// The operator's, as its enrolment told it.
-    pub operator_key: Vec<u8>,
+    pub(crate) operator_key: Vec<u8>,
     key: Ed25519KeyPair,
 }
 
 impl Router {
     /// A key that no server knows yet.
-    pub fn new_key() -> Ed25519KeyPair {
+    pub(crate) fn new_key() -> Ed25519KeyPair {
         Self::new_key_twice().0
     }
 
     /// One key, held by two.
-    pub fn new_key_twice() -> (Ed25519KeyPair, Ed25519KeyPair) {
+    pub(crate) fn new_key_twice() -> (Ed25519KeyPair, Ed25519KeyPair) {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let read = || Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
         (read(), read())
     }
 
-    pub async fn enrol(client: Client, token: &str) -> Result<Self, Answer> {
+    pub(crate) async fn enrol(client: Client, token: &str) -> Result<Self, Answer> {
         Self::enrol_as(client, token, Self::new_key()).await
     }
 
-    pub async fn enrol_as(client: Client, token: &str, key: Ed25519KeyPair) -> Result<Self, Answer> {
+    pub(crate) async fn enrol_as(client: Client, token: &str, key: Ed25519KeyPair) -> Result<Self, Answer> {
         let answer = client.send(Self::enrol_request(token, &key)).await;
         Self::enrolled(client, answer, key)
     }
 
-    pub fn enrol_request(token: &str, key: &Ed25519KeyPair) -> Request<String> {
+    pub(crate) fn enrol_request(token: &str, key: &Ed25519KeyPair) -> Request<String> {
         let public_key = URL_SAFE_NO_PAD.encode(key.public_key());
         let body = json!({"token": token, "public_key": public_key, "version": "0.1.0"}).to_string();
         Request::post("/v1/enrol").body(body).unwrap()
     }
 
-    pub fn enrolled(client: Client, answer: Answer, key: Ed25519KeyPair) -> Result<Self, Answer> {
+    pub(crate) fn enrolled(client: Client, answer: Answer, key: Ed25519KeyPair) -> Result<Self, Answer> {
         if answer.status != StatusCode::CREATED {
             return Err(answer);
         }
@@ -278,25 +277,32 @@ impl Router {
     }
 
     /// The same name, another key.
-    pub fn with_key(&self, key: Ed25519KeyPair) -> Self {
+    pub(crate) fn with_key(&self, key: Ed25519KeyPair) -> Self {
         Self { id: self.id.clone(), client: self.client, operator_key: self.operator_key.clone(), key }
     }
 
     /// The same key and name, another address of the server.
-    pub fn at(self, client: Client) -> Self {
+    pub(crate) fn at(self, client: Client) -> Self {
         Self { client, ..self }
     }
 
-    pub fn path(&self, what: &str) -> String {
+    pub(crate) fn path(&self, what: &str) -> String {
         format!("/v1/routers/{}/{what}", self.id)
     }
 
     /// A request as the agent would sign it at `created`.
-    pub fn sign_at(&self, created: u64, method: &str, target: &str, body: &str) -> Request<String> {
+    pub(crate) fn sign_at(&self, created: u64, method: &str, target: &str, body: &str) -> Request<String> {
         self.sign_for(&self.client.addr.to_string(), created, method, target, body)
     }
 
-    pub fn sign_for(&self, authority: &str, created: u64, method: &str, target: &str, body: &str) -> Request<String> {
+    pub(crate) fn sign_for(
+        &self,
+        authority: &str,
+        created: u64,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> Request<String> {
         let params = Params { created, router: self.id.clone() };
         let sha256 = digest(&SHA256, body.as_bytes()).as_ref().try_into().unwrap();
         let digest = (!body.is_empty()).then(|| signature::content_digest(&sha256));
@@ -315,21 +321,21 @@ impl Router {
         request.body(body.to_owned()).unwrap()
     }
 
-    pub fn sign(&self, method: &str, target: &str, body: &str) -> Request<String> {
+    pub(crate) fn sign(&self, method: &str, target: &str, body: &str) -> Request<String> {
         self.sign_at(unix_now(), method, target, body)
     }
 
-    pub async fn announce(&self, generation: u64, networks: Value) -> Answer {
+    pub(crate) async fn announce(&self, generation: u64, networks: Value) -> Answer {
         let body = json!({"generation": generation, "networks": networks}).to_string();
         self.client.send(self.sign("PUT", &self.path("announce"), &body)).await
     }
 
-    pub async fn report(&self, batch: &str, reports: Value) -> Answer {
+    pub(crate) async fn report(&self, batch: &str, reports: Value) -> Answer {
         let body = json!({"batch": batch, "reports": reports}).to_string();
         self.client.send(self.sign("POST", &self.path("reports"), &body)).await
     }
 
-    pub async fn events(&self, last: Option<&str>) -> Events {
+    pub(crate) async fn events(&self, last: Option<&str>) -> Events {
         let mut request = self.sign("GET", &self.path("events"), "");
         if let Some(last) = last {
             request.headers_mut().insert("last-event-id", last.parse().unwrap());
@@ -340,26 +346,26 @@ impl Router {
 }
 
 /// An event stream as a router reads it.
-pub struct Events {
+pub(crate) struct Events {
     body: Incoming,
     decoder: Decoder,
     ready: Vec<Event>,
 }
 
 impl Events {
-    pub fn of(response: http::Response<Incoming>) -> Self {
+    pub(crate) fn of(response: http::Response<Incoming>) -> Self {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         Self { body: response.into_body(), decoder: Decoder::new(1 << 20), ready: Vec::new() }
     }
 
     /// The next bytes as they travel.
-    pub async fn bytes(&mut self) -> Option<Bytes> {
+    pub(crate) async fn bytes(&mut self) -> Option<Bytes> {
         Some(self.body.frame().await?.ok()?.into_data().unwrap())
     }
 
     /// The next event; `None` at the end of the stream.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         while self.ready.is_empty() {
             let bytes = self.bytes().await?;
             self.ready = self.decoder.push(&bytes).unwrap();
@@ -368,7 +374,7 @@ impl Events {
     }
 
     /// The next event that does not tell how the networks stand: that comes whenever it changes.
-    pub async fn next_but_standing(&mut self) -> Option<Event> {
+    pub(crate) async fn next_but_standing(&mut self) -> Option<Event> {
         loop {
             match self.next().await {
                 Some(event) if event.name == "standing" => {}
@@ -378,7 +384,7 @@ impl Events {
     }
 
     /// The revision and titles of the next event but those, which must come soon.
-    pub async fn titles(&mut self) -> (u64, Vec<String>) {
+    pub(crate) async fn titles(&mut self) -> (u64, Vec<String>) {
         let event = timeout(SOON, self.next_but_standing()).await.expect("an event in time").expect("not the end");
         assert_eq!(event.name, "offers");
         let push: Value = serde_json::from_str(&event.data).unwrap();
@@ -392,28 +398,28 @@ impl Events {
     }
 
     /// Asserts that nothing comes for this long.
-    pub async fn silent_for(&mut self, time: Duration) {
+    pub(crate) async fn silent_for(&mut self, time: Duration) {
         let event = timeout(time, self.next()).await;
         assert!(event.is_err(), "{event:?}");
     }
 }
 
 /// What was signed.
-pub fn statement(signed: &Value) -> Value {
+pub(crate) fn statement(signed: &Value) -> Value {
     serde_json::from_str(signed["statement"].as_str().unwrap()).unwrap()
 }
 
 /// One network on one BSS.
-pub fn network(id: &str, ssid: &str, bssid: &str) -> Value {
+pub(crate) fn network(id: &str, ssid: &str, bssid: &str) -> Value {
     json!({"id": id, "ssid": ssid, "security": "psk", "key": "correct horse", "bss": [{"bssid": bssid, "freq": 2412}]})
 }
 
-pub fn unix_now() -> u64 {
+pub(crate) fn unix_now() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
 /// The certificate that is served, whoever has made it.
-pub async fn served_certificate(addr: SocketAddr) -> Vec<u8> {
+pub(crate) async fn served_certificate(addr: SocketAddr) -> Vec<u8> {
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

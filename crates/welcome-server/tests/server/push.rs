@@ -1,11 +1,8 @@
 //! Event streams over real sockets: how fast, how much, and how they end.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Events, Router, SOON, Server, exchange, network};
+use crate::common::{Events, Router, SOON, Server, exchange, network};
 use http::{Method, StatusCode};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
@@ -118,7 +115,7 @@ async fn a_say_reaches_the_open_streams_and_nobody_later() {
         let Statement { router: named, sender, offer } = serde_json::from_str(&say.statement).unwrap();
         assert_eq!((named, sender), (router.id.clone(), Sender::Server));
         assert!(offer.id.as_str().starts_with("say-") && offer.networks == ["cafe".parse().unwrap()]);
-        assert!(offer.when.until.unwrap().abs_diff(common::unix_now() + 600) < 5);
+        assert!(offer.when.until.unwrap().abs_diff(crate::common::unix_now() + 600) < 5);
     }
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     others.silent_for(Duration::from_millis(200)).await;

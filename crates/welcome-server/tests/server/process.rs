@@ -1,14 +1,11 @@
 //! The program itself: what it prints, how it fails, and what a `kill -9` cannot take away.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use common::program::{Program, run};
-use common::{Router, Server, network};
+use crate::common::program::{Program, run};
+use crate::common::{Router, Server, network};
 use http::{Method, StatusCode};
 use serde_json::json;
 use tempfile::tempdir;

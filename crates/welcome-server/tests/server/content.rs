@@ -1,10 +1,7 @@
 //! Images and pages by their digest.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::Server;
-use http::{Method, StatusCode};
+use crate::common::Server;
+use http::StatusCode;
 use serde_json::json;
 use tempfile::tempdir;
 

@@ -1,11 +1,8 @@
 //! HTTPS: who knows the certificate's authority is served, who knows another one refuses.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::sync::Arc;
 
-use common::{Answer, Router, Server, exchange};
+use crate::common::{Answer, Router, Server, exchange};
 use http::Request;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
@@ -39,7 +36,7 @@ async fn https_serves_and_a_wrong_authority_is_refused() {
     let reply = exchange(connect(&server, ours.der()).await.unwrap(), server.addr, enrol).await.unwrap();
     let router = Router::enrolled(server.client(), Answer::read(reply).await, keys).unwrap();
     let body = json!({"generation": 1, "networks": []}).to_string();
-    let mut announce = router.sign_for("localhost", common::unix_now(), "PUT", &router.path("announce"), &body);
+    let mut announce = router.sign_for("localhost", crate::common::unix_now(), "PUT", &router.path("announce"), &body);
     announce.headers_mut().insert("host", "localhost:443".parse().unwrap());
     let reply = exchange(connect(&server, ours.der()).await.unwrap(), server.addr, announce).await.unwrap();
     assert_eq!(reply.status(), 204);

@@ -1,12 +1,9 @@
 //! Another master key, also when somebody is killed while it is taken.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Server, network};
+use crate::common::{Server, network};
 use http::Method;
 use serde_json::json;
 use tempfile::tempdir;

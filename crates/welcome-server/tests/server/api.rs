@@ -1,9 +1,6 @@
 //! Each route, asked over a real socket.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Router, Server, network, unix_now};
+use crate::common::{Router, Server, network, unix_now};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -205,7 +202,7 @@ async fn a_removed_router_is_unknown_and_not_listed() {
 
     let target = format!("/v1/operator/routers/{}", router.id);
     assert_eq!(server.operate(Method::DELETE, &target, None).await.status, StatusCode::NO_CONTENT);
-    let end = tokio::time::timeout(common::SOON, events.next_but_standing()).await.unwrap();
+    let end = tokio::time::timeout(crate::common::SOON, events.next_but_standing()).await.unwrap();
     assert_eq!(end, None, "its stream ends");
     router.announce(2, json!([])).await.problem(401, "urn:welcome:problem:unknown-router");
     assert_eq!(server.client().bssids(&[BSSID]).await.json(), json!({"entries": []}));

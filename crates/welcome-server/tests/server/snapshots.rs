@@ -1,11 +1,8 @@
 //! What the directory tells in advance, as a client reads it; and how often anybody may ask.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
+use crate::common::{Answer, Server, network, unix_now};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use common::{Answer, Server, network, unix_now};
 use flate2::read::GzDecoder;
 use http::{Method, Request, StatusCode};
 use ring::signature::{ED25519, UnparsedPublicKey};

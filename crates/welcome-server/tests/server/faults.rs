@@ -1,9 +1,6 @@
 //! What must not happen to what was acknowledged: killed in the middle, killed while it makes its tables, a full disk,
 //! a database that goes away. Nothing is lost, and nothing is counted twice.
-#![allow(clippy::unwrap_used)]
 #![allow(clippy::print_stderr, reason = "who skips says so")]
-
-mod common;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -11,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::program::{Program, command, run};
-use common::{Client, Router, SOON, exchange};
+use crate::common::program::{Program, command, run};
+use crate::common::{Client, Router, SOON, exchange};
 use http::{Request, StatusCode};
 use serde_json::json;
 use tempfile::tempdir;

@@ -1,10 +1,7 @@
 //! The console over HTTP, on whichever database the tests are told: who comes in by the set-up link sees each page, and
 //! what they change is there afterwards.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Answer, Client, Server};
+use crate::common::{Answer, Client, Server};
 use http::{Request, StatusCode};
 use serde_json::json;
 

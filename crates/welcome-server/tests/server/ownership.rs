@@ -1,9 +1,6 @@
 //! Proving a network: the challenge, its router, its witnesses, and who disagrees.
-#![allow(clippy::unwrap_used)]
 
-mod common;
-
-use common::{Answer, Client, Events, Router, SOON, Server, network, unix_now};
+use crate::common::{Answer, Client, Events, Router, SOON, Server, network, unix_now};
 use http::{Method, Request, StatusCode};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};

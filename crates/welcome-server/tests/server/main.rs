@@ -1,0 +1,23 @@
+//! The server from outside: over sockets, as a process, beside its documents. Some of it runs on PostgreSQL, too:
+//! `with-postgres cargo nextest run -p welcome-server` (of testkit).
+//!
+//! One program for all, as each would have the whole server linked into it.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod common;
+mod console;
+mod content;
+mod document;
+mod faults;
+mod fleet;
+mod limits;
+mod names;
+mod operate;
+mod ownership;
+mod process;
+mod push;
+mod rotate;
+mod snapshots;
+mod tls;
+mod venue;
