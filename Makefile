@@ -29,6 +29,8 @@ TARGET ?= all
 TESTED := aarch64 mipsel x86_64
 CROSS := $(BUILD)/cross
 XTASK := cargo run --quiet -p xtask --
+# The server's tests that run a second time, on PostgreSQL; those of `faults` start one by themselves.
+ON_POSTGRES := test(/^(api|console|content|ownership|push|snapshots|venue)::/)
 # All files in the packages bear this moment: the same sources give the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
@@ -48,6 +50,7 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	$(XTASK) sizes --binaries $(CROSS) --dist dist
 	cargo test --quiet --workspace --doc
 	WELCOMED_CROSS="$(TESTED)" cargo nextest run --workspace
+	$(BUILD)/debug/with-postgres cargo nextest run -p welcome-server --test server -E '$(ON_POSTGRES)'
 	$(XTASK) cross --captures --targets mips --out $(CROSS) --zig $(CROSS)/zig
 	$(MAKE) --no-print-directory installed
 	cargo nextest run $(HWSIM)

@@ -19,7 +19,7 @@ use testkit::ubus::Broker;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use tokio_ubus::Blobmsg;
-use welcome_server::{Config, Ready, TlsFiles, serve};
+use welcome_server::{Config, Ready, TlsFiles, add_enrolment_token, serve};
 use xtask::targets::{self, Target};
 
 #[tokio::test(flavor = "multi_thread")]

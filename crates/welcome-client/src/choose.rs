@@ -106,6 +106,7 @@ mod tests {
             security: Security::Open,
             key: None,
             area: "here".parse().unwrap(),
+            needed: 1,
             assurance: Assurance::Vouched,
         }
     }
