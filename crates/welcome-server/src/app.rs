@@ -140,6 +140,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         tls: speaks_tls,
         public_url: config.public_url,
         open_directory: config.open_directory,
+        session_s: u64::from(config.retention.sessions) * 86_400,
         metrics: Arc::clone(&metrics),
     });
     let door = Door {

@@ -72,6 +72,8 @@ pub(crate) struct App {
     pub(crate) public_url: Option<PublicUrl>,
     /// Whether anybody may look up what is shared.
     pub(crate) open_directory: bool,
+    /// How long a log-in is good, in seconds.
+    pub(crate) session_s: u64,
     pub(crate) metrics: Arc<Metrics>,
     /// What is told in advance.
     pub(crate) directory: Directory,
@@ -94,6 +96,7 @@ impl App {
             tls: false,
             public_url: None,
             open_directory: true,
+            session_s: 60,
             metrics,
             store,
         })

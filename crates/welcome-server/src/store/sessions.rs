@@ -1,9 +1,11 @@
 //! Who is logged in, and whose log-ins fail.
 
+use std::net::IpAddr;
+
 use super::{Result, Store, int, read_id};
 use crate::ids::{OrgId, PersonId};
 use crate::rights::Role;
-use crate::token::Hash;
+use crate::token::{self, Hash};
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,26 @@ pub(crate) struct Session {
     pub(crate) language: String,
     /// The organisation that is looked at, its name, and what the person is there.
     pub(crate) org: Option<(OrgId, String, Role)>,
+}
+
+/// Whose tries are counted together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject {
+    hash: Hash,
+    /// Tries that cost no time.
+    free: u32,
+}
+
+impl Subject {
+    /// A name, or whatever one password belongs to: people mistype.
+    pub(crate) fn name(name: &str) -> Self {
+        Self { hash: token::hash(name), free: 5 }
+    }
+
+    /// An address, behind which may be a whole house.
+    pub(crate) fn address(addr: IpAddr) -> Self {
+        Self { hash: token::hash(&format!("from {addr}")), free: 50 }
+    }
 }
 
 impl Store {
@@ -88,23 +110,23 @@ impl Store {
 
     /// Asks whether one of these may try to log in, and counts the try as failed until [`Self::forget_failures`]. Gives
     /// the seconds to wait, if one may not: then nothing is counted.
-    pub(crate) async fn may_try(&self, subjects: &[Hash], now: u64) -> Result<Result<(), u64>> {
+    pub(crate) async fn may_try(&self, subjects: &[Subject], now: u64) -> Result<Result<(), u64>> {
         let mut tx = self.begin().await?;
         let mut wait = 0;
-        for subject in subjects {
+        for Subject { hash, free } in subjects {
             let (count, not_before): (i64, i64) = sqlx::query_as(
                 "INSERT INTO failures (subject, count, not_before) VALUES ($1, 0, $2)
                  ON CONFLICT (subject) DO UPDATE SET count = failures.count RETURNING count, not_before",
             )
-            .bind(&subject[..])
+            .bind(&hash[..])
             .bind(int(now))
             .fetch_one(&mut *tx)
             .await?;
             wait = wait.max(not_before - int(now));
             let tries = u32::try_from(count + 1).unwrap_or(u32::MAX).min(MOST_FAILURES);
-            let pause = if tries <= FREE_TRIES { 0 } else { 1i64 << (tries - FREE_TRIES).min(20) };
+            let pause = if tries <= *free { 0 } else { 1i64 << (tries - free).min(20) };
             sqlx::query("UPDATE failures SET count = $2, not_before = $3 WHERE subject = $1")
-                .bind(&subject[..])
+                .bind(&hash[..])
                 .bind(i64::from(tries))
                 .bind(int(now) + pause.min(LONGEST_PAUSE))
                 .execute(&mut *tx)
@@ -119,18 +141,16 @@ impl Store {
     }
 
     /// A log-in went well.
-    pub(crate) async fn forget_failures(&self, subjects: &[Hash]) -> Result<()> {
+    pub(crate) async fn forget_failures(&self, subjects: &[Subject]) -> Result<()> {
         let mut tx = self.begin().await?;
-        for subject in subjects {
-            sqlx::query("DELETE FROM failures WHERE subject = $1").bind(&subject[..]).execute(&mut *tx).await?;
+        for Subject { hash, .. } in subjects {
+            sqlx::query("DELETE FROM failures WHERE subject = $1").bind(&hash[..]).execute(&mut *tx).await?;
         }
         tx.commit().await?;
         Ok(())
     }
 }
 
-/// Wrong passwords that cost no time: people mistype.
-const FREE_TRIES: u32 = 5;
 /// Seconds; long enough that guessing is hopeless, short enough to wait for who forgot.
 const LONGEST_PAUSE: i64 = 900;
 const MOST_FAILURES: u32 = 1_000_000;

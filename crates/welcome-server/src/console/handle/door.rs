@@ -1,5 +1,6 @@
 //! In and out: the set-up link, invitations, log in, log out, the password.
 
+use axum::Extension;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header::{HeaderValue, SET_COOKIE};
@@ -14,13 +15,14 @@ use super::super::parts::{Action, Note, Tone};
 use super::super::people::role;
 use super::super::words::{LANGUAGE, Words, fill};
 use crate::app::unix_now;
+use crate::caller::Caller;
 use crate::http::App;
 use crate::http::error::Error;
 use crate::http::session::{self, Visitor};
 use crate::ids::{OrgId, PersonId};
 use crate::password;
-use crate::store::{Invitation, NewPerson, Taken};
-use crate::token::{self, Hash};
+use crate::store::{Invitation, NewPerson, Subject, Taken};
+use crate::token;
 
 /// `GET /`.
 pub(super) async fn home() -> Redirect {
@@ -135,6 +137,7 @@ pub(super) async fn login_page(Stranger { frame, .. }: Stranger, Query(Next { ne
 /// `POST /console/login`.
 pub(super) async fn login(
     Stranger { app, frame }: Stranger,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     Typed(input): Typed,
 ) -> Result<Response, Error> {
@@ -145,7 +148,8 @@ pub(super) async fn login(
     let login = input.get("login").to_lowercase();
     let password = Secret::new(input.raw("password").to_owned());
     let is_long = login.chars().count() > door::MAX_LOGIN || password.reveal().chars().count() > door::MAX_PASSWORD;
-    let subjects = [token::hash(&format!("login {login}"))];
+    // The name, and the address: whoever tries one password on many names is slowed, too.
+    let subjects = [Subject::name(&format!("login {login}")), Subject::address(caller.addr)];
     let again = |status, text: &str| {
         let mut kept = Input::of([("login", input.get("login"))]);
         kept.set("next", if is_ours(input.get("next")) { input.get("next") } else { "" });
@@ -155,6 +159,7 @@ pub(super) async fn login(
         return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, w.login_wrong));
     }
     if let Err(wait) = app.store.may_try(&subjects, frame.now).await? {
+        app.metrics.logins_refused.inc();
         let mut answer = again(StatusCode::TOO_MANY_REQUESTS, &fill(w.login_wait, &[("n", &wait)]));
         answer.headers_mut().insert(http::header::RETRY_AFTER, wait.into());
         return Ok(answer);
@@ -162,6 +167,7 @@ pub(super) async fn login(
     let (person, hash) = app.store.password_of(&login).await?.unzip();
     let fits = password::fits(password, hash).await;
     let Some(person) = person.filter(|_| fits) else {
+        app.metrics.logins_refused.inc();
         return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, w.login_wrong));
     };
     app.store.forget_failures(&subjects).await?;
@@ -199,7 +205,7 @@ pub(super) async fn change_password(desk: Desk, Typed(mut input): Typed) -> Resu
     let Desk { app, visitor, frame, .. } = &desk;
     let w = frame.words;
     let Visitor { session, hash: cookie, .. } = visitor;
-    let subjects: [Hash; 1] = [token::hash(&format!("password {}", session.person))];
+    let subjects = [Subject::name(&format!("password {}", session.person))];
     let new = good_password(w, &mut input, "password", &[&session.name, &session.login]);
     if input.raw("password") != input.raw("again") {
         input.problem("again", w.passwords_differ);
@@ -266,14 +272,11 @@ const FEWEST_LETTERS: usize = 4;
 async fn begin(app: &App, person: &PersonId, next: &str) -> Result<Response, Error> {
     let cookie = token::new_token();
     let now = unix_now();
-    app.store.add_session(token::hash(cookie.reveal()), person, now + SESSION_S, now).await?;
+    app.store.add_session(token::hash(cookie.reveal()), person, now + app.session_s, now).await?;
     let mut response = Redirect::to(next).into_response();
-    response.headers_mut().insert(SET_COOKIE, session::set_cookie(app, &cookie, SESSION_S));
+    response.headers_mut().insert(SET_COOKIE, session::set_cookie(app, &cookie, app.session_s));
     Ok(response)
 }
-
-/// Two weeks.
-const SESSION_S: u64 = 14 * 86_400;
 
 /// Whether an address is one of the console's own pages: what follows a slash could be another host.
 fn is_ours(path: &str) -> bool {
