@@ -50,7 +50,7 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	$(XTASK) sizes --binaries $(CROSS) --dist dist
 	cargo test --quiet --workspace --doc
 	WELCOMED_CROSS="$(TESTED)" cargo nextest run --workspace
-	$(BUILD)/debug/with-postgres cargo nextest run -p welcome-server --test server -E '$(ON_POSTGRES)'
+	$(BUILD)/debug/with-postgres cargo nextest run -p welcome-server --test server -j 4 -E '$(ON_POSTGRES)'
 	$(XTASK) cross --captures --targets mips --out $(CROSS) --zig $(CROSS)/zig
 	$(MAKE) --no-print-directory installed
 	cargo nextest run $(HWSIM)
