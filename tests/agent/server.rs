@@ -97,8 +97,8 @@ async fn an_offer_waits_for_its_image_and_a_damaged_one_is_fetched_again() {
     let digest = file["digest"].as_str().unwrap().to_owned();
     let router = server.router().await;
     let offer = json!({"id": "cake", "content": {"title": "Cake", "image": file}});
-    let path = format!("/v1/operator/routers/{router}/offers/cake");
-    let (status, problem) = server.send(Method::PUT, &path, Some(offer)).await;
+    let offer = json!({"offer": offer, "for": {"routers": [router]}});
+    let (status, problem) = server.send(Method::PUT, "/v1/operator/offers/cake", Some(offer)).await;
     assert!(status.is_success(), "{problem}");
 
     let is_shown = |v: &View| v.offers.iter().any(|o| o.given.offer.id.as_str() == "cake" && o.waits.is_none());
