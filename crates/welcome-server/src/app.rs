@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use axum::middleware::from_fn_with_state;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use tokio_util::sync::CancellationToken;
@@ -140,6 +140,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
         tls: speaks_tls,
         public_url: config.public_url,
         open_directory: config.open_directory,
+        turns: Semaphore::new(http::TURNS),
         session_s: u64::from(config.retention.sessions) * 86_400,
         metrics: Arc::clone(&metrics),
     });

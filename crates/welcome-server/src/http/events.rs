@@ -120,6 +120,8 @@ impl Feed {
 
     /// Reads what the reader has not, and makes it ready. `false` if the router was removed.
     async fn read(&mut self, what: What) -> Result<bool, StoreError> {
+        let app = Arc::clone(&self.app);
+        let _turn = app.turns.acquire().await.expect("nobody closes it");
         let Some(revision) = self.app.store.offers_revision(&self.router).await? else { return Ok(false) };
         if self.sent != Some(revision) {
             self.offers().await?;

@@ -37,6 +37,7 @@ use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use welcome_proto::offer::MAX_FILE;
 
@@ -66,6 +67,9 @@ pub(crate) struct App {
     pub(crate) presence: Presence,
     pub(crate) keys: Keys,
     pub(crate) seal: Seal,
+    /// Streams that read at once: of ten thousand that are woken together each waits here, as long as it takes, and not for a
+    /// connection to the database, which it would give up.
+    pub(crate) turns: Semaphore,
     /// Whether the server itself speaks TLS.
     pub(crate) tls: bool,
     /// Where people reach it, if the operator says so.
@@ -97,6 +101,7 @@ impl App {
             public_url: None,
             open_directory: true,
             session_s: 60,
+            turns: Semaphore::new(TURNS),
             metrics,
             store,
         })
@@ -205,6 +210,8 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .merge(console)
 }
 
+/// As many as there are connections that read, with SQLite.
+pub(crate) const TURNS: usize = 4;
 /// The longest body of a request that is no file.
 const MAX_BODY: usize = 64 * 1024;
 /// Public look-ups under way at once; a further one waits, and no longer than [`ANSWER_WITHIN`].
