@@ -43,8 +43,7 @@ help: ## Show this list
 demo: programs lab-program ## Greet a guest over simulated radios, with a time line (about a minute after the builds)
 	$(LAB) run demo --bin-dir $(BUILD)/debug
 
-demo-server: needs ## The server with 200 simulated routers and their guests, until Ctrl-C; or for a while: make demo-server SECONDS=20
-	cargo build -p welcome-server -p testkit --bin welcome-server --bin demo-server
+demo-server: programs ## The server with 200 simulated routers and their guests, until Ctrl-C; or for a while: make demo-server SECONDS=20
 	$(BUILD)/debug/demo-server $(BUILD)/debug/welcome-server $(SECONDS)
 
 test: needs-test needs-browser programs lab-program ## All tests, then the whole promise over simulated radios
