@@ -3,6 +3,7 @@
 use super::frame::{Frame, Page, Place};
 use super::input::Input;
 use super::parts::{Action, Choice, Empty, Field, Form, Kind, Section, Table, link, number, text};
+use crate::http::MAX_NAME;
 
 /// An area in the list.
 #[derive(Debug, Clone, Default)]
@@ -80,7 +81,5 @@ pub(crate) fn page(
     page
 }
 
-/// The longest name in characters.
-pub(crate) const MAX_NAME: usize = 80;
 /// Nobody hears more.
 pub(crate) const MAX_NEEDED: i64 = 32;

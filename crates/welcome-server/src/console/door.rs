@@ -4,6 +4,7 @@ use super::frame::{Frame, Page, Place};
 use super::input::Input;
 use super::parts::{Action, Field, Form, Html, Kind, Note, Section, Tone};
 use super::words::fill;
+use crate::http::MAX_NAME;
 
 /// The one-time page of the first start.
 pub(crate) fn set_up(frame: &Frame, action: &str, input: &Input) -> Page {
@@ -133,8 +134,6 @@ fn new_person(frame: &Frame, form: Form, input: &Input) -> Form {
     )
 }
 
-/// The longest name of a person or an organisation in characters.
-pub(crate) const MAX_NAME: usize = 80;
 /// The longest name to log in with.
 pub(crate) const MAX_LOGIN: usize = 120;
 /// The longest password in characters; hashing it takes time.

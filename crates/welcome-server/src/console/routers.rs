@@ -8,6 +8,7 @@ use super::parts::{
     chips, code, join, link, muted, number, text,
 };
 use super::words::fill;
+use crate::http::MAX_NAME;
 
 /// A router in the list.
 #[derive(Debug, Clone, Default)]
@@ -213,7 +214,5 @@ fn row(frame: &Frame, router: &RouterLine) -> Vec<Html> {
     ]
 }
 
-/// The longest name in characters.
-pub(crate) const MAX_NAME: usize = 80;
 /// All tags together.
 pub(crate) const MAX_TAGS: usize = 200;

@@ -212,6 +212,8 @@ pub(crate) fn table(app: Arc<App>) -> Table {
 
 /// As many as there are connections that read, with SQLite.
 pub(crate) const TURNS: usize = 4;
+/// Characters of what people call something.
+pub(crate) const MAX_NAME: usize = 80;
 /// The longest body of a request that is no file.
 const MAX_BODY: usize = 64 * 1024;
 /// Public look-ups under way at once; a further one waits, and no longer than [`ANSWER_WITHIN`].

@@ -13,7 +13,7 @@ use welcome_proto::{OfferId, RouterId, Secret};
 
 use super::error::Error;
 use super::guard::Program;
-use super::{Body, Named, Shared, parse};
+use super::{Body, MAX_NAME, Named, Shared, parse};
 use crate::app::unix_now;
 use crate::signal::Signal;
 use crate::store::{By, NewToken, OfferChange, RouterFilter, RouterRow, Targets, Total};
@@ -29,9 +29,7 @@ pub(crate) async fn make_token(
     if !(1..=MAX_TTL_S).contains(&ttl_s) {
         return Err(Error::BadRequest("ttl_s: 1 to 31536000 (a year)".to_owned()));
     }
-    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Error::BadRequest("name: at most 80 characters".to_owned()));
-    }
+    check_name(&name)?;
     let (token, now) = (token::new_token(), unix_now());
     let expires = now + ttl_s;
     // Only the server's administrator vouches.
@@ -116,6 +114,14 @@ pub(crate) async fn delete_offer(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Looks that people can call something this.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(Error::BadRequest(format!("name: at most {MAX_NAME} characters")));
+    }
+    Ok(())
+}
+
 /// What a change of offers means for who asked for it.
 pub(crate) fn done(change: OfferChange) -> Result<(), Error> {
     match change {
@@ -145,8 +151,6 @@ impl Program {
 }
 
 const MAX_TTL_S: u64 = 365 * 86_400;
-/// Characters of what people call something.
-pub(crate) const MAX_NAME: usize = 80;
 /// Routers on one page.
 const PAGE: usize = 1000;
 

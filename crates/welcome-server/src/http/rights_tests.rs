@@ -8,6 +8,7 @@ use http::{Method, Request, StatusCode, header};
 use tower::ServiceExt as _;
 use welcome_proto::offer::{Offer, Sender};
 
+use super::session;
 use super::table::Route;
 use super::{App, routes, table};
 use crate::app::unix_now;
@@ -181,7 +182,7 @@ impl House {
             }
             Who::Member(_) | Who::Admin => {
                 let cookie = self.log_in(who, of).await;
-                csrf = token::hex(&token::hash(&format!("csrf {cookie}"))[..16]);
+                csrf = session::csrf(&cookie);
                 request = request.header(header::COOKIE, format!("welcome_session={cookie}"));
             }
         }

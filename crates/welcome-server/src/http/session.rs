@@ -69,7 +69,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who knows the cookie knows this, and nobody else; from this the cookie cannot be had.
-fn csrf(cookie: &str) -> String {
+pub(super) fn csrf(cookie: &str) -> String {
     token::hex(&token::hash(&format!("csrf {cookie}"))[..16])
 }
 

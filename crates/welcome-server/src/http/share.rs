@@ -14,7 +14,7 @@ use welcome_proto::{AreaId, Bssid, NetworkId, RouterId, Ssid};
 use super::announce::check;
 use super::error::Error;
 use super::guard::Program;
-use super::operator::MAX_NAME;
+use super::operator::check_name;
 use super::{Body, Named, Shared, parse};
 use crate::app::unix_now;
 use crate::signal::Signal;
@@ -24,9 +24,7 @@ use crate::token;
 /// `POST /v1/share/networks`: a network of a router without an agent.
 pub(crate) async fn add(State(app): Shared, program: Program, Body(body): Body) -> Result<impl IntoResponse, Error> {
     let ShareRequest { name, network } = parse(&body)?;
-    if name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(Error::BadRequest("name: at most 80 characters".to_owned()));
-    }
+    check_name(&name)?;
     may_be_shared(&network)?;
     let router = token::new_router_id();
     let name = if name.is_empty() { network.ssid.to_string() } else { name };
@@ -124,8 +122,7 @@ struct BssView {
 impl NetworkView {
     fn of(row: NetworkRow, now: u64) -> Self {
         let (state, until) = (row.step(now), row.until(now));
-        let listed = |b: &crate::store::BssRow| !b.conflict && b.proved_until.is_some_and(|until| until > now);
-        let bss = row.bss.iter().map(|b| BssView { bssid: b.bssid, listed: listed(b) }).collect();
+        let bss = row.bss.iter().map(|b| BssView { bssid: b.bssid, listed: b.is_listed(now) }).collect();
         let NetworkRow { router, router_name, id: network, ssid, security, area, .. } = row;
         Self { router, router_name, network, ssid, security, area, state, until, bss }
     }

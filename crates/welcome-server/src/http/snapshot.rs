@@ -69,9 +69,8 @@ pub(crate) async fn snapshot(
     headers: HeaderMap,
     query: Result<Query<After>, QueryRejection>,
 ) -> Result<Response, Error> {
-    let Query(After { after }) = query?;
-    let cell = place::parse_region(cell.as_str()).ok_or(Error::NotFound)?;
-    let part = app.directory.part(cell, read(after.as_deref())?, unix_now()).await?;
+    let (cell, after) = asked_for(&cell, query)?;
+    let part = app.directory.part(cell, after, unix_now()).await?;
     Ok(answer(part, &headers, caching(&app, &reader)))
 }
 
@@ -83,9 +82,7 @@ pub(crate) async fn snapshot_with_keys(
     headers: HeaderMap,
     query: Result<Query<After>, QueryRejection>,
 ) -> Result<Response, Error> {
-    let Query(After { after }) = query?;
-    let cell = place::parse_region(cell.as_str()).ok_or(Error::NotFound)?;
-    let after = read(after.as_deref())?;
+    let (cell, after) = asked_for(&cell, query)?;
     let part = app.directory.part_with_keys(cell, after, &reader.keys, unix_now()).await?;
     // For the asking program alone, which asks again before it uses what it has.
     Ok(answer(part, &headers, [(CACHE_CONTROL, "private, no-cache"), (VARY, "authorization")]))
@@ -121,6 +118,13 @@ impl FromStr for At {
         let cell = place::parse_region(cell).ok_or(WRONG)?;
         Ok(Self { cell, part: part.map(str::parse).transpose().map_err(|_| WRONG)? })
     }
+}
+
+/// Which part of which snapshot.
+fn asked_for(cell: &CellName, query: Result<Query<After>, QueryRejection>) -> Result<(Cell, Option<Cursor>), Error> {
+    let Query(After { after }) = query?;
+    let cell = place::parse_region(cell.as_str()).ok_or(Error::NotFound)?;
+    Ok((cell, read(after.as_deref())?))
 }
 
 fn read<T: FromStr>(after: Option<&str>) -> Result<Option<T>, Error>

@@ -128,18 +128,19 @@ impl Store {
 
     /// A challenge of an organisation.
     pub(crate) async fn challenge_row(&self, org: &OrgId, id: &ChallengeId) -> Result<Option<ChallengeRow>> {
-        let row: Option<Row> = sqlx::query_as(AssertSqlSafe(format!("{SELECT} WHERE id = $1 AND org = $2")))
-            .bind(id.as_str())
-            .bind(org.as_str())
-            .fetch_optional(&self.read)
-            .await?;
+        let row: Option<Row> =
+            sqlx::query_as(AssertSqlSafe(format!("SELECT {COLUMNS} FROM challenges WHERE id = $1 AND org = $2")))
+                .bind(id.as_str())
+                .bind(org.as_str())
+                .fetch_optional(&self.read)
+                .await?;
         row.map(read_row).transpose()
     }
 
     /// The newest challenge of each of a router's networks, open or not.
     pub(crate) async fn challenges_of(&self, router: &RouterId) -> Result<Vec<ChallengeRow>> {
         let sql = format!(
-            "{SELECT} WHERE router = $1 AND created = (SELECT max(d.created) FROM challenges d
+            "SELECT {COLUMNS} FROM challenges WHERE router = $1 AND created = (SELECT max(d.created) FROM challenges d
                  WHERE d.router = challenges.router AND d.network = challenges.network) ORDER BY network, id"
         );
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(sql)).bind(router.as_str()).fetch_all(&self.read).await?;
@@ -302,7 +303,7 @@ impl Store {
     /// What a router is asked to listen for at this moment: while it is on the air, and until it has answered.
     pub(crate) async fn questions_to(&self, router: &RouterId, now: u64) -> Result<Vec<ChallengeRow>> {
         let sql = format!(
-            "{SELECT} WHERE state = 'on-air' AND until > $2
+            "SELECT {COLUMNS} FROM challenges WHERE state = 'on-air' AND until > $2
              AND id IN (SELECT challenge FROM witnesses WHERE router = $1 AND answered = 0) ORDER BY id"
         );
         let rows: Vec<Row> =
@@ -352,7 +353,6 @@ impl Witness<'_> {
 const PRESENT: u64 = 180;
 
 const COLUMNS: &str = "id, org, router, network, ssid, bssids, created, until, state, why";
-const SELECT: &str = "SELECT id, org, router, network, ssid, bssids, created, until, state, why FROM challenges";
 
 type Row = (String, String, String, String, String, String, i64, i64, String, String);
 

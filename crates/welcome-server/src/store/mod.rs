@@ -49,7 +49,7 @@ pub(crate) use self::retention::OLD;
 pub(crate) use self::routers::{RouterFilter, RouterRow};
 pub(crate) use self::sealed::{Kind, SealedRow};
 pub(crate) use self::sessions::{Session, Subject};
-pub(crate) use self::standing::{BssRow, NetworkFilter, NetworkRow};
+pub(crate) use self::standing::{NetworkFilter, NetworkRow};
 
 use std::fmt;
 use std::str::FromStr;

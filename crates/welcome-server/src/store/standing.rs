@@ -40,15 +40,26 @@ pub(crate) struct BssRow {
     pub(crate) conflict: bool,
 }
 
+impl BssRow {
+    /// Whether it is proved at this moment.
+    fn is_proved(&self, now: u64) -> bool {
+        self.proved_until.is_some_and(|until| until > now)
+    }
+
+    /// Whether clients find it.
+    pub(crate) fn is_listed(&self, now: u64) -> bool {
+        !self.conflict && self.is_proved(now)
+    }
+}
+
 impl NetworkRow {
     /// How far the proof is. It is verified as soon as one BSSID is: those are listed.
     pub(crate) fn step(&self, now: u64) -> Step {
-        let proved = |b: &&BssRow| b.proved_until.is_some_and(|until| until > now);
         if self.bss.iter().any(|b| b.conflict) {
             Step::Conflict
         } else if self.challenged {
             Step::Challenged
-        } else if self.bss.iter().any(|b| proved(&b)) {
+        } else if self.bss.iter().any(|b| b.is_proved(now)) {
             Step::Verified
         } else if self.bss.iter().any(|b| b.proved_until.is_some()) {
             Step::Expired
@@ -59,7 +70,7 @@ impl NetworkRow {
 
     /// When the proof of what is listed ends first.
     pub(crate) fn until(&self, now: u64) -> Option<u64> {
-        self.bss.iter().filter_map(|b| b.proved_until).filter(|until| *until > now).min()
+        self.bss.iter().filter(|b| b.is_proved(now)).filter_map(|b| b.proved_until).min()
     }
 }
 

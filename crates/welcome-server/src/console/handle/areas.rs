@@ -5,12 +5,13 @@ use axum::response::Response;
 use http::StatusCode;
 use welcome_proto::{AreaId, RouterId};
 
-use super::super::areas::{self, AreaLine, MAX_NAME, MAX_NEEDED};
+use super::super::areas::{self, AreaLine, MAX_NEEDED};
 use super::super::desk::{Desk, Typed};
 use super::super::frame::Page;
 use super::super::input::Input;
 use super::super::words::Words;
 use super::fleet::called;
+use crate::http::MAX_NAME;
 use crate::http::error::Error;
 use crate::store::RouterFilter;
 use crate::token;

@@ -16,9 +16,9 @@ use super::super::people::role;
 use super::super::words::{LANGUAGE, Words, fill};
 use crate::app::unix_now;
 use crate::caller::Caller;
-use crate::http::App;
 use crate::http::error::Error;
 use crate::http::session::{self, Visitor};
+use crate::http::{App, MAX_NAME};
 use crate::ids::{OrgId, PersonId};
 use crate::password;
 use crate::store::{Invitation, NewPerson, Subject, Taken};
@@ -85,12 +85,12 @@ pub(super) async fn accept(
     let w = frame.words;
     let hash = token::hash(&link);
     let invitation = app.store.invitation(hash, frame.now).await?.ok_or(Error::NotFound)?;
-    let name = input.line(w, "name", door::MAX_NAME);
+    let name = input.line(w, "name", MAX_NAME);
     let login = input.line(w, "login", door::MAX_LOGIN).to_lowercase();
     if login.contains(char::is_whitespace) {
         input.problem("login", w.bad_login);
     }
-    let organisation = if invitation.admin { Some(input.line(w, "organisation", door::MAX_NAME)) } else { None };
+    let organisation = if invitation.admin { Some(input.line(w, "organisation", MAX_NAME)) } else { None };
     let password = good_password(w, &mut input, "password", &[&name, &login]);
     let taken = match password.filter(|_| input.is_good()) {
         None => None,

@@ -6,11 +6,12 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::super::desk::{Desk, Typed};
-use super::super::door::{Confirm, MAX_NAME, confirm};
+use super::super::door::{Confirm, confirm};
 use super::super::frame::Place;
 use super::super::input::Input;
 use super::super::people::{self as pages, AuditLine, MAX_DAYS, PersonLine, TokenLine};
 use super::PAGE;
+use crate::http::MAX_NAME;
 use crate::http::error::Error;
 use crate::ids::{PersonId, TokenId};
 use crate::rights::{Role, Scope, Scopes};

@@ -5,11 +5,11 @@ use http::StatusCode;
 use welcome_proto::Bssid;
 
 use super::super::desk::{Desk, Typed};
-use super::super::door::MAX_NAME;
 use super::super::frame::Page;
 use super::super::input::Input;
 use super::super::people::{self as pages, ConflictLine};
 use super::organisation::audit_lines;
+use crate::http::MAX_NAME;
 use crate::http::error::Error;
 use crate::ids::OrgId;
 use crate::key::{Key, org_place};
