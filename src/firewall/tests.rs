@@ -37,7 +37,10 @@ impl Bench {
         let mut tasks = Tasks::new();
         let here = dir.path().display();
         let program = dir.path().join("nft");
-        let text = format!("#!/bin/sh\ncat >> {here}/scripts\necho -- >> {here}/scripts\n[ ! -e {here}/broken ]\n");
+        // What it is given is there to see only once it is decided how it ends.
+        let text = format!(
+            "#!/bin/sh\ngiven=$(cat; echo --)\n[ ! -e {here}/broken ]\nend=$?\necho \"$given\" >> {here}/scripts\nexit $end\n"
+        );
         fs::write(&program, text).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let firewall = Firewall {
@@ -160,6 +163,8 @@ async fn the_table_stands_while_a_mode_needs_it_and_costs_nothing_while_nobody_i
     assert_eq!(bench.scripts().len(), count, "there is nothing to renew");
     bench.configs.send_replace(Arc::new(config(Mode::Notify)));
     assert_eq!(bench.script(count + 1).await, render::REMOVE);
+    // It answers once that script has ended; a stop before would have to repeat it.
+    assert!(bench.passes.add(mac(1), [192, 0, 2, 1].into()).await);
     assert_eq!(bench.stop().await.len(), count + 1, "there was nothing to remove");
 }
 
