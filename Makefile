@@ -83,7 +83,7 @@ check: needs-check ## Form, lints, documentation, licences and origins of depend
 bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TAB>NAME<TAB>VALUE<TAB>UNIT
 	@echo "# $$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $$(nproc) cores, $$(uname -sr)" >&2
 	@$(XTASK) sizes --binaries $(CROSS) --dist dist
-	@cargo build --quiet --release -p welcome-client -p welcome-server
+	@cargo build --quiet --release -p welcome-cli -p welcome-server
 	@cargo build --quiet -p testkit --bins
 	@cargo build --quiet --release -p testkit --bin bench-ubus --bin bench-server
 	@mkdir -p $(BUILD)/bench

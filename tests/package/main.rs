@@ -68,7 +68,8 @@ fn the_crates_depend_on_each_other_as_drawn() {
         ("welcome-core", &["sorted", "welcome-proto"]),
         ("welcomed", &["sorted", "welcome-proto", "welcome-core", "tokio-ubus", "wpa-ctrl"]),
         ("welcome-server", &["welcome-proto"]),
-        ("welcome-client", &["welcome-proto", "wpa-ctrl"]),
+        ("welcome-client", &["welcome-proto"]),
+        ("welcome-cli", &["welcome-client", "welcome-proto", "wpa-ctrl"]),
         ("testkit", &["welcome-proto", "tokio-ubus", "wpa-ctrl"]),
         ("xtask", &[]),
     ]);

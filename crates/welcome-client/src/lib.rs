@@ -1,24 +1,36 @@
-//! Third-party client: finds shared networks by BSSID, joins one, and receives the router's message.
+//! Recognises shared Wi-Fi networks by their BSSIDs.
 //!
-//! The way of one visit (`welcome connect`): [`directory`] asks the server for the list, [`kept`] keeps it on disk →
-//! [`scan`] hears what is on the air → [`choose`] finds the strongest listed network, and refuses one that is not what
-//! the list says → [`connect`] has wpa_supplicant join it → [`address`] waits for the interface to get an address and
-//! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and says that it was shown → [`output`] tells a person or
-//! a program. [`undo`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
-//! order of all this, [`exit`] how it can end.
+//! A directory lists which BSSIDs carry a shared network ([`List`]); a program says what it hears ([`Sighting`]); and
+//! [`recognise`] says which of that may be joined, by which variant of the method, and what only pretends to be listed.
 //!
-//! It never prints or logs a key, and it never saves wpa_supplicant's configuration.
+//! There is no socket, file, clock or chance in here: how to scan, how to fetch a list and how to join are the program's
+//! own. The command line program `welcome` is one; `docs/client-library.md` shows another.
+//!
+//! ```
+//! use welcome_client::{List, Policy, Sighting, Variant, recognise};
+//! use welcome_proto::announce::Security;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let page = r#"{"entries":[{"bssid":"02:00:00:00:01:00","ssid":"Corner Café","security":"open","area":"a-1","assurance":"witnessed"}]}"#;
+//! let page: welcome_proto::lookup::Listing = serde_json::from_str(page)?;
+//! let list = List::new(page.entries);
+//! let heard = [Sighting {
+//!     bssid: "02:00:00:00:01:00".parse()?,
+//!     ssid: Some("Corner Café".parse()?),
+//!     security: Some(Security::Open),
+//!     signal: -48,
+//!     freq: 5180,
+//! }];
+//! let recognised = recognise(&heard, &list, &Policy::default());
+//! assert_eq!(recognised.candidates[0].variant, Variant::One);
+//! # Ok(())
+//! # }
+//! ```
 
-pub mod address;
-pub mod choose;
-pub mod cli;
-pub mod connect;
-pub mod directory;
-pub mod exit;
-pub mod kept;
-pub mod lan_http;
-pub mod output;
-pub mod receive;
-pub mod run;
-pub mod scan;
-pub mod undo;
+mod list;
+mod matching;
+mod sighting;
+
+pub use list::List;
+pub use matching::{Candidate, Policy, Recognised, Refusal, Variant, recognise};
+pub use sighting::Sighting;

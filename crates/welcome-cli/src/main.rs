@@ -4,10 +4,10 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-use welcome_client::cli::Cli;
-use welcome_client::exit::Failure;
-use welcome_client::output::Output;
-use welcome_client::run::run;
+use welcome_cli::cli::Cli;
+use welcome_cli::exit::Failure;
+use welcome_cli::output::Output;
+use welcome_cli::run::run;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

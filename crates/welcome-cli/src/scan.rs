@@ -2,11 +2,11 @@
 //!
 //! In: a control socket with its events. Out: [`Sighting`]s of a fresh scan.
 
-use crate::choose::Sighting;
 use crate::exit::Failure;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
+use welcome_client::Sighting;
 use welcome_proto::announce::Security;
 use welcome_proto::{Mac, Ssid};
 use wpa_ctrl::reply::Heard;

@@ -3,7 +3,6 @@
 //! In: a heard network with its entry in the list. Out: joined, with the keys in place; or why not. What it changes it
 //! tells [`Undo`] first.
 
-use crate::choose::Sighting;
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::scan::Wpa;
@@ -11,7 +10,8 @@ use crate::undo::Undo;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
-use welcome_proto::announce::Security as Listed;
+use welcome_client::Candidate;
+use welcome_proto::announce::Security as Heard;
 use welcome_proto::lookup::ListEntry;
 use wpa_ctrl::supplicant::{self, Join, Security};
 use wpa_ctrl::{Error, Event, Notice};
@@ -26,7 +26,7 @@ use wpa_ctrl::{Error, Event, Notice};
 pub async fn join(
     wpa: &mut Wpa,
     undo: &mut Undo,
-    (sighting, entry): (&Sighting, &ListEntry),
+    Candidate { sighting, entry, .. }: &Candidate,
     within: Duration,
     output: &Output,
 ) -> Result<u32, Failure> {
@@ -34,8 +34,12 @@ pub async fn join(
     let id = supplicant::add_network(&mut wpa.control).await?;
     undo.added(id)?;
     let bssid = entry.bssid.mac().0;
-    let join =
-        Join { ssid: entry.ssid.as_bytes(), bssid: &bssid, freq: Some(sighting.freq), security: security(entry)? };
+    let join = Join {
+        ssid: entry.ssid.as_bytes(),
+        bssid: &bssid,
+        freq: Some(sighting.freq),
+        security: security(sighting.security, entry)?,
+    };
     match supplicant::set_network(&mut wpa.control, id, join).await {
         Err(Error::Misuse { why, .. }) => return Err(Failure::Join(format!("the key in the list is none: {why}"))),
         result => result?,
@@ -107,13 +111,13 @@ fn keyed(output: &Output, at: Instant, entry: &ListEntry) {
     );
 }
 
-fn security(entry: &ListEntry) -> Result<Security<'_>, Failure> {
-    let (psk, sae) = match entry.security {
-        Listed::Open => return Ok(Security::Open),
-        Listed::Owe => return Ok(Security::Owe),
-        Listed::Psk => (true, false),
-        Listed::PskSae => (true, true),
-        Listed::Sae => (false, true),
+fn security(heard: Option<Heard>, entry: &ListEntry) -> Result<Security<'_>, Failure> {
+    let (psk, sae) = match heard.unwrap_or(entry.security) {
+        Heard::Open => return Ok(Security::Open),
+        Heard::Owe => return Ok(Security::Owe),
+        Heard::Psk => (true, false),
+        Heard::PskSae => (true, true),
+        Heard::Sae => (false, true),
     };
     let key = entry.key.as_ref().ok_or_else(|| Failure::Join("its key is not in the list".into()))?;
     Ok(Security::Passphrase { phrase: key.reveal(), psk, sae })

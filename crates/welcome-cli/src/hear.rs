@@ -1,0 +1,35 @@
+//! `welcome scan`: shows what is on the air, and what of it is listed.
+
+use crate::exit::Failure;
+use crate::run::Run;
+use crate::scan::scan;
+use serde_json::json;
+use welcome_client::{List, Policy, Recognised, Sighting, recognise};
+
+impl Run<'_> {
+    pub(crate) async fn scan(&self) -> Result<(), Failure> {
+        let mut wpa = self.wpa().await?;
+        self.output.doing("scanning");
+        let heard = scan(&mut wpa, &self.common.freq).await?;
+        let list = List::new(self.kept().map(|kept| kept.entries).unwrap_or_default());
+        let Recognised { candidates, refused } = recognise(&heard, &list, &Policy::default());
+        let mut heard: Vec<&Sighting> = heard.iter().collect();
+        heard.sort_by_key(|sighting| (-i64::from(sighting.signal), sighting.bssid));
+        for sighting in heard {
+            let listed = if candidates.iter().any(|candidate| candidate.sighting == *sighting) {
+                "listed".to_owned()
+            } else {
+                let why = refused.iter().find(|(other, _)| other == sighting);
+                why.map_or_else(String::new, |(_, refusal)| format!("listed, but {refusal}"))
+            };
+            let Sighting { bssid, ssid, security, signal, freq } = sighting;
+            let name = ssid.as_ref().map_or_else(|| "(hidden)".to_owned(), ToString::to_string);
+            let fields = json!({
+                "bssid": bssid, "ssid": ssid, "security": security, "signal": signal, "freq": freq,
+                "listed": !listed.is_empty(), "usable": listed == "listed",
+            });
+            self.output.item("scan", fields, format!("{bssid} {signal:4} dBm {freq} MHz  {name}  {listed}").trim_end());
+        }
+        Ok(())
+    }
+}

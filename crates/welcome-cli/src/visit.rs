@@ -1,0 +1,118 @@
+//! `welcome connect`: from the list and the air to a joined network and its message.
+
+use crate::cli::Join;
+use crate::connect::join;
+use crate::exit::Failure;
+use crate::receive::Until;
+use crate::run::Run;
+use crate::scan::{Wpa, scan};
+use crate::undo::Undo;
+use anyhow::Context as _;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::json;
+use std::process::Stdio;
+use tokio::process::Child;
+use welcome_client::{Candidate, Policy, Recognised, recognise};
+
+impl Run<'_> {
+    pub(crate) async fn connect(&self, how: &Join, undo: &mut Undo) -> Result<(), Failure> {
+        let mut wpa = self.wpa().await?;
+        let mut receiver = self.receiver(&how.wait);
+        self.join(&mut wpa, how, undo).await?;
+        let result = match self.with_dhcp(how, receiver.receive(Until::Shown, how.wait.wait)).await {
+            // A network that gives no address is of no use to anybody.
+            Err(Failure::NoMessage(why)) if !receiver.has_route() => Err(Failure::Join(why)),
+            result => result,
+        };
+        if result.as_ref().map_or_else(|failure| !failure.undoes(), |()| true) {
+            undo.settle()?;
+        }
+        result
+    }
+
+    /// From the list and the air to a joined network.
+    pub(crate) async fn join(&self, wpa: &mut Wpa, how: &Join, undo: &mut Undo) -> Result<u32, Failure> {
+        if undo.is_left_behind() {
+            self.output.doing("putting back what an earlier run left behind");
+            undo.put_back(&mut wpa.control).await?;
+        }
+        self.output.doing("scanning");
+        let (list, heard) = tokio::try_join!(self.list(), scan(wpa, &self.common.freq))?;
+        let Recognised { candidates, refused } = recognise(&heard, &list, &Policy::default());
+        let text = format!("heard {} networks; {} are listed", heard.len(), candidates.len() + refused.len());
+        let fields =
+            json!({ "heard": heard.len(), "listed": candidates.len() + refused.len(), "usable": candidates.len() });
+        self.output.event("scan", fields, &text);
+        for (sighting, refusal) in &refused {
+            self.output.event(
+                "refused",
+                json!({ "bssid": sighting.bssid, "ssid": sighting.ssid, "why": refusal.to_string() }),
+                &format!("not {}: {refusal}", sighting.bssid),
+            );
+        }
+        let Some(candidate) = candidates.first() else {
+            return Err(Failure::NotHeard(match refused.first() {
+                None => format!("none of the {} listed networks is on the air", list.len()),
+                Some((sighting, refusal)) => format!("{} is listed, but {refusal}", sighting.bssid),
+            }));
+        };
+        let Candidate { sighting, entry, variant } = candidate;
+        let fields = json!({
+            "bssid": entry.bssid, "ssid": entry.ssid, "signal": sighting.signal, "freq": sighting.freq,
+            "security": entry.security, "area": entry.area, "assurance": entry.assurance, "variant": variant.number(),
+        });
+        let text = format!("joining {} ({}, {} dBm) …", entry.ssid, entry.bssid, sighting.signal);
+        self.output.event("match", fields, &text);
+        // What an earlier `connect` joined stays until something better is there.
+        undo.put_back(&mut wpa.control).await?;
+        join(wpa, undo, candidate, how.join_wait, self.output).await
+    }
+
+    /// Runs the DHCP client meanwhile. When it fails, that is the reason.
+    pub(crate) async fn with_dhcp(
+        &self,
+        how: &Join,
+        work: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        let Some(command) = &how.dhcp else { return work.await };
+        let mut child = Group(
+            tokio::process::Command::new("sh")
+                .args(["-c", command])
+                .env("INTERFACE", &self.common.interface)
+                .stdin(Stdio::null())
+                // Standard output is ours.
+                .stdout(std::io::stderr())
+                .process_group(0)
+                .kill_on_drop(true)
+                .spawn()
+                .context("failed to start the command of --dhcp")?,
+        );
+        let failed = async {
+            match child.0.wait().await {
+                Ok(status) if status.success() => std::future::pending().await,
+                Ok(status) => Failure::Join(format!("the command of --dhcp ended with {status}")),
+                Err(error) => Failure::Other(anyhow::Error::new(error).context("failed to wait for --dhcp")),
+            }
+        };
+        tokio::select! {
+            biased;
+            result = work => result,
+            failure = failed => Err(failure),
+        }
+    }
+}
+
+/// A child and whatever it started.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // `id` is there until the child has been waited for: the group is still ours.
+        if let Some(id) = self.0.id().and_then(|id| i32::try_from(id).ok())
+            && let Err(error) = killpg(Pid::from_raw(id), Signal::SIGTERM)
+        {
+            tracing::debug!(%error, "could not end the command of --dhcp");
+        }
+    }
+}
