@@ -212,6 +212,7 @@ mod tests {
             area: "here".parse().unwrap(),
             needed: 1,
             assurance: Assurance::Vouched,
+            signer: None,
         }
     }
 

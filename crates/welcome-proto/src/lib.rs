@@ -26,6 +26,7 @@
 //! know, and a member that is left out has the default its documentation names.
 
 pub mod announce;
+pub mod arrival;
 pub mod captive;
 pub mod challenge;
 pub mod color;

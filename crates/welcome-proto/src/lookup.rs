@@ -46,6 +46,10 @@ pub struct ListEntry {
     pub needed: u32,
     /// Why the server believes that the network is its sharer's.
     pub assurance: Assurance,
+    /// The Ed25519 key that signs what the sharer says there: 32 bytes, base64url without padding. Whoever has joined takes
+    /// no message of the sharer or the operator without its signature ([`crate::signed::Statement`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
 }
 
 /// Why the server believes that a network belongs to who shares it.

@@ -157,6 +157,9 @@ pub struct Network {
     pub key: Option<Secret>,
     /// Why the server believes it.
     pub assurance: Assurance,
+    /// As [`ListEntry::signer`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// Ascending.
     pub bssids: Vec<Bssid>,
 }
@@ -174,8 +177,8 @@ impl Snapshot {
         fn area(e: &ListEntry) -> (&AreaId, u32) {
             (&e.area, e.needed)
         }
-        fn network(e: &ListEntry) -> (&Ssid, Security, Option<&str>, Assurance) {
-            (&e.ssid, e.security, e.key.as_ref().map(Secret::reveal), e.assurance)
+        fn network(e: &ListEntry) -> (&Ssid, Security, Option<&str>, Assurance, Option<&str>) {
+            (&e.ssid, e.security, e.key.as_ref().map(Secret::reveal), e.assurance, e.signer.as_deref())
         }
         entries.sort_by(|a, b| (area(a), network(a), a.bssid).cmp(&(area(b), network(b), b.bssid)));
         entries.dedup();
@@ -201,6 +204,7 @@ impl Snapshot {
                 area: area.clone(),
                 needed: *needed,
                 assurance: network.assurance,
+                signer: network.signer.clone(),
             })
         })
     }
@@ -221,9 +225,16 @@ impl Snapshot {
 impl Network {
     /// Of entries that differ in their BSSID alone; there is one at least.
     fn of(entries: &[ListEntry]) -> Self {
-        let ListEntry { ssid, security, key, assurance, .. } = &entries[0];
+        let ListEntry { ssid, security, key, assurance, signer, .. } = &entries[0];
         let bssids = entries.iter().map(|e| e.bssid).collect();
-        Self { ssid: ssid.clone(), security: *security, key: key.clone(), assurance: *assurance, bssids }
+        Self {
+            ssid: ssid.clone(),
+            security: *security,
+            key: key.clone(),
+            assurance: *assurance,
+            signer: signer.clone(),
+            bssids,
+        }
     }
 }
 
@@ -324,6 +335,7 @@ mod tests {
             area: area.parse().unwrap(),
             needed: 1,
             assurance: Assurance::Vouched,
+            signer: None,
         }
     }
 
@@ -418,6 +430,7 @@ mod tests {
                 area: "a".repeat(64 - 6).parse::<AreaId>().map(|a| format!("{a}{n:06}").parse().unwrap()).unwrap(),
                 needed: u32::MAX,
                 assurance: Assurance::Witnessed,
+                signer: None,
             }
         };
         let entries = (1..=MAX_ENTRIES as u64).map(entry).collect();
@@ -437,6 +450,7 @@ mod tests {
                 area: area.parse().unwrap(),
                 needed,
                 assurance: if witnessed { Assurance::Witnessed } else { Assurance::Vouched },
+                signer: None,
             }
         }
     }

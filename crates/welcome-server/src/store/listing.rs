@@ -71,6 +71,7 @@ impl Store {
                     area: read_id(&area, "area")?,
                     needed: u32::try_from(needed).map_err(|_| StoreError::Unreadable("number"))?,
                     assurance: if how == "vouched" { Assurance::Vouched } else { Assurance::Witnessed },
+                    signer: None,
                 };
                 let cursor =
                     Cursor { bssid, router: read_id(&router, "router id")?, network: read_id(&network, "network id")? };

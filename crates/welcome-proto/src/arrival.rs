@@ -1,0 +1,28 @@
+//! Client to server: I have joined; what does whoever shares this say?
+//!
+//! For networks whose router has no agent, or does not answer. The router's own way ([`crate::lan`]) is shorter, and tells
+//! nobody beyond the network.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Bssid;
+use crate::signed::Signed;
+
+/// The most offers one answer has.
+pub const MAX_OFFERS: usize = 16;
+
+/// `POST /v1/arrivals`. In a body, so that where somebody is stands in no log. Nothing says who it is, and it is not counted
+/// as an arrival: anybody could say so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrival {
+    /// The listed BSSID that was joined.
+    pub bssid: Bssid,
+}
+
+/// What is due there at this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Greeting {
+    /// Best first, at most [`MAX_OFFERS`]; each a [`crate::signed::Statement`] under the key that the list names as
+    /// [`crate::lookup::ListEntry::signer`].
+    pub offers: Vec<Signed>,
+}
