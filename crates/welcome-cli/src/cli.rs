@@ -78,6 +78,12 @@ pub struct Wait {
     /// Asks this address for the message, and not the interface's default gateway
     #[arg(long, value_name = "IP")]
     pub gateway: Option<IpAddr>,
+    /// The captive portal API that the lease names (DHCP option 114): where to read on if no message comes
+    #[arg(long, value_name = "URL", value_parser = parse_server)]
+    pub captive_uri: Option<Url>,
+    /// Shows messages as notifications of the desktop, too
+    #[arg(long)]
+    pub notify: bool,
 }
 
 /// What holds for every command.
@@ -142,7 +148,7 @@ fn seconds(text: &str) -> Result<Duration, &'static str> {
 
 const EXIT: &str = "\
 Exit status:
-    0  a message arrived (or, for the other commands: done)
+    0  a message arrived, or a link to read on (or, for the other commands: done)
     3  joined, but no message came; this computer stays connected
     4  none of the listed networks is on the air
     5  joining failed; everything is as before

@@ -66,13 +66,13 @@ impl Directory {
         send(request).await
     }
 
-    /// Sends JSON there.
+    /// Sends JSON there, for an answer that is of use only soon.
     ///
     /// # Errors
     /// As for [`Self::get`].
     pub async fn post(&self, url: Url, body: &impl Serialize) -> anyhow::Result<Response> {
-        let body = serde_json::to_vec(body)?;
-        send(self.client.post(url).header(CONTENT_TYPE, JSON).header(ACCEPT, JSON).body(body)).await
+        let request = self.client.post(url).header(CONTENT_TYPE, JSON).header(ACCEPT, JSON);
+        send(request.body(serde_json::to_vec(body)?).timeout(SOON)).await
     }
 }
 
@@ -117,12 +117,15 @@ pub fn parse_server(text: &str) -> Result<Url, String> {
     }
 }
 
-fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
+/// A client that trusts the system's authorities and those in `ca_file`, and shows the token in `token_file`.
+pub(crate) fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
     use_ring();
     let mut builder = Client::builder()
         .user_agent(concat!("welcome/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_WITHIN)
         .timeout(ANSWER_WITHIN)
+        // A connection of the network before would be of no use in the one that is joined next.
+        .pool_idle_timeout(IDLE)
         .redirect(reqwest::redirect::Policy::limited(3))
         .https_only(server.scheme() == "https");
     if let Some(path) = ca_file {
@@ -181,7 +184,7 @@ pub(crate) async fn success(response: Response, limit: usize) -> anyhow::Result<
 }
 
 /// Reads a body of at most so many bytes.
-async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
+pub(crate) async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
     let too_large = || anyhow!("it is larger than {limit} bytes");
     if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {
         return Err(too_large());
@@ -216,6 +219,8 @@ const ATTEMPTS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

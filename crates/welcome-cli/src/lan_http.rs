@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
@@ -24,6 +24,8 @@ pub struct Router {
     pub address: SocketAddr,
     /// Ask by this interface alone.
     pub interface: Option<String>,
+    /// What the person reads, as `Accept-Language`; may be empty.
+    pub languages: String,
 }
 
 /// Why a request was not answered.
@@ -57,6 +59,9 @@ impl Router {
     pub async fn get(&self, path: &str, accept: &'static str) -> Result<Response<Incoming>, Error> {
         let mut request = self.request(Method::GET, path, Bytes::new())?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+        if let Some(languages) = HeaderValue::from_str(&self.languages).ok().filter(|value| !value.is_empty()) {
+            request.headers_mut().insert(ACCEPT_LANGUAGE, languages);
+        }
         self.exchange(request).await
     }
 
@@ -142,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_path_cannot_lead_away_from_the_router() {
-        let router = Router { address: "[fe80::1%3]:8910".parse().unwrap(), interface: None };
+        let router = Router { address: "[fe80::1%3]:8910".parse().unwrap(), interface: None, languages: String::new() };
         let request = router.request(Method::GET, "/a?b", Bytes::new()).unwrap();
         assert_eq!(
             (request.uri().to_string().as_str(), request.headers()[HOST].to_str().unwrap()),
@@ -155,7 +160,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_interface_that_is_not_there_is_not_silently_left_out() {
-        let router = Router { address: "127.0.0.1:1".parse().unwrap(), interface: Some("no-such-if".into()) };
+        let interface = Some("no-such-if".into());
+        let router = Router { address: "127.0.0.1:1".parse().unwrap(), interface, languages: String::new() };
         assert!(matches!(router.get("/", "*/*").await, Err(Error::Connect(_) | Error::Denied)));
     }
 }

@@ -4,8 +4,9 @@
 //! from the [`directory`], whose key [`pin`] remembers, and [`lookup`] what is in none of them ([`kept`]) →
 //! [`scan`] hears what is on the air → `welcome_client` finds the strongest listed network, and refuses one that is not what
 //! the list says → [`connect`] has wpa_supplicant join it → [`address`] waits for the interface to get an address and
-//! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and says that it was shown → [`output`] tells a person or
-//! a program. [`undo`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
+//! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and the directory, and says that it was
+//! shown → [`verify`] holds it against the list → [`output`] or [`notify`] tells a person or a program, in their
+//! [`language`], what [`shown`] does not know yet. [`undo`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
 //! order of all this, [`exit`] how it can end.
 //!
 //! It never prints or logs a key, and it never saves wpa_supplicant's configuration.
@@ -20,15 +21,19 @@ pub mod geoclue;
 mod hear;
 pub mod kept;
 pub mod lan_http;
+pub mod language;
 mod lists;
 pub mod lookup;
+pub mod notify;
 pub mod output;
 pub mod pin;
 pub mod place;
 pub mod receive;
 pub mod run;
 pub mod scan;
+pub mod shown;
 pub mod snapshots;
 pub mod undo;
+pub mod verify;
 mod visit;
 mod watch;

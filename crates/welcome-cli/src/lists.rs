@@ -72,9 +72,10 @@ impl Run<'_> {
     /// allowed the question.
     pub(crate) async fn ask_about(&self, heard: &[Sighting], list: List) -> Result<List, Failure> {
         let is_known = heard.iter().any(|sighting| list.get(sighting.bssid).is_some());
-        let Some(directory) = self.directory()?.filter(|_| self.common.ask && !is_known && !heard.is_empty()) else {
+        if !self.common.ask || is_known || heard.is_empty() {
             return Ok(list);
-        };
+        }
+        let Some(directory) = self.directory()? else { return Ok(list) };
         self.output.doing("asking the directory about what is heard");
         let mut loudest: Vec<&Sighting> = heard.iter().collect();
         loudest.sort_by_key(|sighting| -i64::from(sighting.signal));
@@ -96,10 +97,16 @@ impl Run<'_> {
         List::new(self.held().entries)
     }
 
+    /// The server, if one is given. It is set up once: to read the system's authorities takes a while, which nobody should
+    /// wait for between joining and the message.
     pub(crate) fn directory(&self) -> Result<Option<Directory>, Failure> {
+        if let Some(made) = self.directory.get() {
+            return Ok(made.clone());
+        }
         let (ca_file, token_file) = (self.common.ca_file.as_deref(), self.common.token_file.as_deref());
         let made = self.common.server.as_ref().map(|server| Directory::new(server, ca_file, token_file));
-        made.transpose().map_err(no_list)
+        let made = made.transpose().map_err(no_list)?;
+        Ok(self.directory.get_or_init(|| made).clone())
     }
 
     /// Brings up to date what is kept. `how` is of a person who wants it: then everything is fetched where no place is

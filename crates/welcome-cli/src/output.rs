@@ -4,12 +4,12 @@
 //! everything about the way there on standard error. No key ever comes here. Text that came from outside is stripped of
 //! control characters before a terminal gets it.
 
+use crate::verify::Message;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use welcome_proto::lan::LanOffer;
 
 /// Where the program says what happens. Clones say it in the same place.
 #[derive(Clone)]
@@ -68,12 +68,12 @@ impl Output {
     }
 
     /// The message.
-    pub fn offer(&self, at: Instant, offer: &LanOffer) {
+    pub fn offer(&self, at: Instant, message: &Message) {
         if self.json {
-            return self.line(at, "offer", offer);
+            return self.line(at, "offer", message);
         }
-        self.progress(at, "a message:");
-        let content = &offer.content;
+        self.progress(at, &format!("a message, {}:", message.proof.as_text()));
+        let content = &message.content;
         let mut text = printable(&content.title);
         for line in content.text.lines() {
             text.push('\n');
@@ -84,6 +84,16 @@ impl Output {
             text.push_str(&printable(link));
         }
         write(&self.sink, &text);
+    }
+
+    /// Where to read on, where there is no message.
+    pub fn link(&self, link: &str) {
+        if self.json {
+            self.line(Instant::now(), "link", serde_json::json!({ "link": link }));
+        } else {
+            self.progress(Instant::now(), "no message, but where to read on:");
+            write(&self.sink, &printable(link));
+        }
     }
 
     /// Why it ends other than well.
@@ -146,6 +156,8 @@ fn write(to: &Mutex<dyn Write + Send>, line: &str) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::verify::{Judge, Signer};
+    use welcome_proto::language::Preferred;
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -166,11 +178,12 @@ mod tests {
         }
     }
 
-    fn offer(text: &str) -> LanOffer {
-        serde_json::from_value(serde_json::json!({
+    fn offer(text: &str) -> Message {
+        let offer = serde_json::json!({
             "id": "hello", "sender": "device", "title": "Hi", "text": text, "link": "https://example.net/"
-        }))
-        .unwrap()
+        });
+        let judge = Judge { signer: Signer::Unknown, preferred: Preferred::default() };
+        judge.of_router(serde_json::from_value(offer).unwrap(), 0).unwrap()
     }
 
     #[test]

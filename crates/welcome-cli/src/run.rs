@@ -4,13 +4,15 @@
 //! wpa_supplicant is put back here when it fails or is interrupted.
 
 use crate::cli::{Command, Common, Wait};
+use crate::directory::Directory;
 use crate::exit::Failure;
 use crate::output::Output;
-use crate::receive::{Receiver, Target, Until};
+use crate::receive::{Receiver, Target};
 use crate::scan::Wpa;
 use crate::undo::{self, Undo};
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio::time::timeout;
@@ -27,7 +29,7 @@ pub async fn run(
     interrupt: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let run = Run { state: state_dir(&common)?, common, output };
+    let run = Run { state: state_dir(&common)?, common, output, directory: OnceCell::new() };
     let mut undo = Undo::load(&run.state, &run.common.interface)?;
     let result = tokio::select! {
         result = run.command(command, &mut undo) => result,
@@ -50,6 +52,8 @@ pub(crate) struct Run<'a> {
     /// Where this program keeps what it knows.
     pub(crate) state: PathBuf,
     pub(crate) output: &'a Output,
+    /// The server, once it was needed.
+    pub(crate) directory: OnceCell<Option<Directory>>,
 }
 
 impl Run<'_> {
@@ -58,7 +62,7 @@ impl Run<'_> {
             Command::Fetch(how) => self.fetch(&how).await,
             Command::Scan => self.scan().await,
             Command::Connect(how) => self.connect(&how, undo).await,
-            Command::Receive(wait) => self.receiver(&wait).receive(Until::Shown, wait.wait).await,
+            Command::Receive(wait) => self.receive(&wait).await,
             Command::Watch(how) => self.watch(&how, undo).await,
             Command::Leave => self.leave(undo).await,
         }

@@ -14,12 +14,14 @@ use serde_json::json;
 use std::process::Stdio;
 use tokio::process::Child;
 use welcome_client::{Candidate, Policy, Recognised, recognise};
+use welcome_proto::lookup::ListEntry;
 
 impl Run<'_> {
     pub(crate) async fn connect(&self, how: &Join, undo: &mut Undo) -> Result<(), Failure> {
         let mut wpa = self.wpa().await?;
         let mut receiver = self.receiver(&how.wait);
-        self.join(&mut wpa, how, undo).await?;
+        let (_, entry) = self.join(&mut wpa, how, undo).await?;
+        self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Shown).await?;
         let result = match self.with_dhcp(how, receiver.receive(Until::Shown, how.wait.wait)).await {
             // A network that gives no address is of no use to anybody.
             Err(Failure::NoMessage(why)) if !receiver.has_route() => Err(Failure::Join(why)),
@@ -31,8 +33,8 @@ impl Run<'_> {
         result
     }
 
-    /// From the list and the air to a joined network.
-    pub(crate) async fn join(&self, wpa: &mut Wpa, how: &Join, undo: &mut Undo) -> Result<u32, Failure> {
+    /// From the list and the air to a joined network: its number, and what the list says of it.
+    pub(crate) async fn join(&self, wpa: &mut Wpa, how: &Join, undo: &mut Undo) -> Result<(u32, ListEntry), Failure> {
         if undo.is_left_behind() {
             self.output.doing("putting back what an earlier run left behind");
             undo.put_back(&mut wpa.control).await?;
@@ -67,7 +69,8 @@ impl Run<'_> {
         self.output.event("match", fields, &text);
         // What an earlier `connect` joined stays until something better is there.
         undo.put_back(&mut wpa.control).await?;
-        join(wpa, undo, candidate, how.join_wait, self.output).await
+        let id = join(wpa, undo, candidate, how.join_wait, self.output).await?;
+        Ok((id, entry.clone()))
     }
 
     /// Runs the DHCP client meanwhile. When it fails, that is the reason.

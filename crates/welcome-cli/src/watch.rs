@@ -20,8 +20,9 @@ impl Run<'_> {
             let visit = async {
                 let mut receiver = self.receiver(&how.wait);
                 let mut wpa = self.wpa().await?;
-                let id = self.join(&mut wpa, how, undo).await?;
+                let (id, entry) = self.join(&mut wpa, how, undo).await?;
                 has_joined = true;
+                self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Bye).await?;
                 let receiving = self.with_dhcp(how, receiver.receive(Until::Bye, how.wait.wait));
                 tokio::select! {
                     result = receiving => result,

@@ -239,11 +239,18 @@ impl Lab {
     }
 
     pub fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// With variables of its session.
+    pub fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_welcome"))
             .args(["--ctrl-dir", self.dir.path().to_str().unwrap()])
             .args(["--state-dir", self.dir.path().join("state").to_str().unwrap()])
             .args(args)
             .env("TMPDIR", self.dir.path())
+            .env("LC_ALL", "C")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,0 +1,57 @@
+//! Tells a receiver what this computer knows of the network and of the person.
+//!
+//! In: options, the entry of the list, and what is kept. Out: a [`Receiver`] that knows who signs, whom to ask, what was
+//! shown and where to show it.
+
+use super::{Portal, Receiver, Until};
+use crate::cli::Wait;
+use crate::exit::Failure;
+use crate::kept::now;
+use crate::notify::Desktop;
+use crate::run::Run;
+use crate::shown::ShownBefore;
+use welcome_proto::lookup::ListEntry;
+use wpa_ctrl::supplicant;
+
+impl Run<'_> {
+    /// Prepares for what comes at this network; `None` if nobody knows which it is.
+    pub(crate) async fn prepare(
+        &self,
+        receiver: &mut Receiver,
+        how: &Wait,
+        entry: Option<&ListEntry>,
+        until: Until,
+    ) -> Result<(), Failure> {
+        if let Some(entry) = entry {
+            receiver.screen.at(entry);
+            receiver.server = self.directory()?.map(|directory| (directory, entry.bssid));
+        }
+        // Who asks by hand wants to see what there is; who stays does not want to see it twice.
+        receiver.screen.remember(ShownBefore::load(&self.state, now()), until == Until::Bye);
+        if let Some(uri) = &how.captive_uri {
+            receiver.portal = Some(Portal::new(uri.clone(), self.common.ca_file.as_deref())?);
+        }
+        if how.notify {
+            match Desktop::open().await {
+                Ok(desktop) => receiver.screen.on(desktop),
+                Err(error) => self.output.note(&format!("failed to find the desktop: {error:#}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// `welcome receive`.
+    pub(crate) async fn receive(&self, how: &Wait) -> Result<(), Failure> {
+        let mut receiver = self.receiver(how);
+        let entry = self.entry_here().await;
+        self.prepare(&mut receiver, how, entry.as_ref(), Until::Shown).await?;
+        receiver.receive(Until::Shown, how.wait).await
+    }
+
+    /// What the list says of the network that this computer is in, if wpa_supplicant tells which that is.
+    async fn entry_here(&self) -> Option<ListEntry> {
+        let mut control = self.control().ok()?;
+        let link = supplicant::status(&mut control).await.ok()?;
+        self.kept_list().get(link.bssid.and_then(|bssid| welcome_proto::Mac(bssid).try_into().ok())?)
+    }
+}
