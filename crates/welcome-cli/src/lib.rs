@@ -10,6 +10,7 @@
 //! It never prints or logs a key, and it never saves wpa_supplicant's configuration.
 
 pub mod address;
+mod changes;
 pub mod cli;
 pub mod connect;
 pub mod directory;
