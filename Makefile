@@ -88,6 +88,7 @@ bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TA
 	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(BUILD)/bench/welcome-server $(PEERS)
 	@$(BUILD)/release/bench-server $(BUILD)/bench/welcome-server
 	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
+	@$(LAB) run rest --bench --bin-dir $(BUILD)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
 	$(call crate,cargo-fuzz)

@@ -59,6 +59,13 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(180),
     },
     Story {
+        name: "rest",
+        about: "a guest who stays, and how often its program wakes up meanwhile",
+        radios: 3,
+        programs: PROGRAMS,
+        limit: Duration::from_secs(240),
+    },
+    Story {
         name: "record",
         about: "records what the real hostapd and wpa_supplicant say on their control sockets",
         radios: 3,
@@ -92,7 +99,7 @@ pub const PROGRAMS_DIR: &str = "/programs";
 /// It is missing when the machine died before the story ended.
 pub const EXIT_FILE: &str = "exit";
 
-/// File in the directory for results that holds the measured figures: a JSON object of numbers in milliseconds.
+/// File in the directory for results that holds the measured figures: a JSON object of numbers with their units.
 pub const FIGURES_FILE: &str = "figures.json";
 
 /// Word on the kernel's command line, followed by the name of the story.

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::certificate::AUTHORITY_FILE;
 use crate::directory::{TOKEN_FILE, URL};
-use crate::process::{run, tool};
+use crate::process::{Daemon, run, tool};
 use crate::station::{DHCP_COMMAND, FREQUENCY, Station, WPA_DIR};
+use crate::wait::until;
 
 /// Exit code of `welcome`: a message arrived.
 pub(crate) const GREETED: i32 = 0;
@@ -40,6 +41,28 @@ impl Visit {
     pub(crate) fn first(&self, name: &str) -> Result<&Value> {
         let found = self.events.iter().find(|event| event["event"] == name);
         found.with_context(|| format!("the client told of no {name}: exit code {}, {:?}", self.code, self.events))
+    }
+}
+
+/// `welcome watch`, as it goes on.
+pub(crate) struct Watching(Daemon);
+
+impl Watching {
+    /// Waits until it has told of this.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub(crate) fn await_event(&self, name: &str, limit: Duration) -> Result<()> {
+        let wanted = format!("\"event\":\"{name}\"");
+        until(limit, &format!("the client tells of {name}"), || Ok(self.0.said()?.contains(&wanted).then_some(())))
+    }
+
+    /// How often its threads have been woken since they began.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn wakeups(&self) -> Result<u64> {
+        self.0.wakeups()
     }
 }
 
@@ -92,17 +115,42 @@ impl Client<'_> {
         Ok(())
     }
 
+    /// Joins and stays, for as long as it is not dropped.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn watch(&self) -> Result<Watching> {
+        let words = self.words("watch", &["--freq", FREQUENCY, "--dhcp", DHCP_COMMAND]);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let name = format!("welcome-watch-{}", self.0.namespace);
+        Ok(Watching(Daemon::start(&name, &self.0.namespace, &words)?))
+    }
+
     fn run(&self, job: &str, options: &[&str]) -> Result<Visit> {
-        let Station { namespace, interface, .. } = self.0;
-        let program = format!("{PROGRAMS_DIR}/welcome");
-        let state_dir = self.state_dir();
-        let common =
-            [&program, job, "--json", "--interface", interface, "--ctrl-dir", WPA_DIR, "--state-dir", &state_dir];
-        let words = [&common[..], options].concat();
+        let namespace = &self.0.namespace;
+        let words = self.words(job, options);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
         let outcome = run(&format!("welcome-{namespace}"), namespace, &words, Duration::from_secs(60))?;
         let events = outcome.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>();
         let events = events.with_context(|| format!("understand what {job} printed: {}", outcome.stdout))?;
         Ok(Visit { code: outcome.code, events })
+    }
+
+    fn words(&self, job: &str, options: &[&str]) -> Vec<String> {
+        let program = format!("{PROGRAMS_DIR}/welcome");
+        let state_dir = self.state_dir();
+        let common = [
+            &program,
+            job,
+            "--json",
+            "--interface",
+            &self.0.interface,
+            "--ctrl-dir",
+            WPA_DIR,
+            "--state-dir",
+            &state_dir,
+        ];
+        [&common[..], options].concat().into_iter().map(str::to_owned).collect()
     }
 
     fn state_dir(&self) -> String {

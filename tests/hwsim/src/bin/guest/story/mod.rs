@@ -8,6 +8,7 @@ mod greeting;
 mod pace;
 mod record;
 mod recorder;
+mod rest;
 mod wedged;
 
 use anyhow::{Result, bail};
@@ -23,6 +24,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "doors" => doors::tell(),
         "greet" => greet::tell(),
         "pace" => pace::tell().map(|()| true),
+        "rest" => rest::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
         other => bail!("no story is called {other}"),
     }
