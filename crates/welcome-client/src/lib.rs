@@ -38,3 +38,8 @@ pub use list::List;
 pub use matching::{Candidate, Policy, Recognised, Refusal, Variant, recognise};
 pub use memory::Memory;
 pub use sighting::Sighting;
+
+/// What the documentation shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client-library.md")]
+struct Documentation;
