@@ -4,7 +4,9 @@
 //! being what the list says.
 //!
 //! The BSSID decides. It is easily copied, so whatever else the list says must hold too: anybody can put up an open
-//! network with a listed BSSID, and would get our traffic if the list said that a key is needed.
+//! network with a listed BSSID, and would get our traffic if the list said that a key is needed. Where one BSSID is heard
+//! both as it is listed and otherwise, somebody copies it, and whose frames are whose nobody can tell: neither is joined,
+//! and it counts for none of the others.
 //!
 //! | variant | heard | from the list |
 //! |---|---|---|
@@ -16,6 +18,7 @@
 //! N comes with each area, and is never below what the program itself asks for.
 
 use crate::{List, Sighting};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use welcome_proto::announce::Security;
 use welcome_proto::lookup::ListEntry;
@@ -84,6 +87,9 @@ pub enum Refusal {
     /// It is protected less than the list says, or in a way that the list has no word for: as an evil twin would be.
     #[error("it is protected in another way than listed")]
     OtherSecurity,
+    /// It is as listed, and its address is heard from somebody who is not: its copy stands beside it.
+    #[error("somebody else uses its address, too")]
+    Copied,
     /// It needs a key, and the list has none.
     #[error("its key is not in the list")]
     NoKey,
@@ -101,7 +107,7 @@ impl Refusal {
     /// Whether somebody may be pretending to be the listed network.
     #[must_use]
     pub fn is_suspicious(self) -> bool {
-        matches!(self, Self::OtherName | Self::OtherSecurity)
+        matches!(self, Self::OtherName | Self::OtherSecurity | Self::Copied)
     }
 }
 
@@ -117,6 +123,14 @@ pub fn recognise(heard: &[Sighting], list: &List, policy: &Policy) -> Recognised
             Err(refusal) => recognised.refused.push((sighting.clone(), refusal)),
         }
     }
+    let copies: BTreeSet<Bssid> = recognised.refused.iter().filter(|(s, _)| is_copy(s)).map(|(s, _)| s.bssid).collect();
+    genuine.retain(|(sighting, _)| {
+        let is_copied = copies.contains(&sighting.bssid);
+        if is_copied {
+            recognised.refused.push(((*sighting).clone(), Refusal::Copied));
+        }
+        !is_copied
+    });
     let together = Together::of(&genuine);
     for (sighting, entry) in genuine {
         match variant(&entry, &together, policy) {
@@ -124,7 +138,7 @@ pub fn recognise(heard: &[Sighting], list: &List, policy: &Policy) -> Recognised
             Err(refusal) => recognised.refused.push((sighting.clone(), refusal)),
         }
     }
-    recognised.candidates.sort_by_key(|candidate| (-candidate.sighting.signal, candidate.sighting.bssid));
+    recognised.candidates.sort_by_key(|candidate| (Reverse(candidate.sighting.signal), candidate.sighting.bssid));
     recognised.refused.sort_by_key(|(sighting, _)| sighting.bssid);
     recognised
 }
@@ -138,6 +152,12 @@ fn is_genuine(sighting: &Sighting, entry: &ListEntry) -> Result<(), Refusal> {
     } else {
         Ok(())
     }
+}
+
+/// Whether a bss that is not what the list says shows that somebody else uses the address. A beacon without a name does not:
+/// an access point that hides its name is heard both with and without it.
+fn is_copy(other: &Sighting) -> bool {
+    other.ssid.is_some()
 }
 
 /// Whether somebody who was promised `listed` may take `heard`. With a key the order is WPA2, both, WPA3; without one, none
@@ -242,6 +262,27 @@ mod tests {
         let heard = [sighting(1, -20)];
         let list = [ListEntry { security: Security::Psk, key: Some(Secret::new("long enough")), ..entry(1) }];
         assert_eq!(recognise_all(&heard, list).refused, [(heard[0].clone(), Refusal::OtherSecurity)]);
+    }
+
+    #[test]
+    fn an_address_that_somebody_copies_is_joined_nowhere_and_counts_for_nobody() {
+        let listed = |number| ListEntry { needed: 2, ..entry(number) };
+        for twin in
+            [Sighting { ssid: Some(name(1)), ..sighting(1, -20) }, Sighting { security: None, ..sighting(1, -20) }]
+        {
+            let heard = [sighting(1, -50), twin.clone(), sighting(2, -60)];
+            let recognised = recognise_all(&heard, [listed(1), listed(2)]);
+            assert_eq!(recognised.candidates, []);
+            assert!(recognised.refused.contains(&(heard[0].clone(), Refusal::Copied)));
+            assert!(recognised.refused.iter().any(|(other, refusal)| *other == twin && refusal.is_suspicious()));
+            assert!(recognised.refused.contains(&(heard[2].clone(), Refusal::TooFew { heard: 1, needed: 2 })));
+        }
+    }
+
+    #[test]
+    fn an_access_point_that_hides_its_name_is_not_taken_for_its_own_copy() {
+        let heard = [sighting(1, -50), Sighting { ssid: None, ..sighting(1, -50) }];
+        assert_eq!(recognise_all(&heard, [entry(1)]).candidates.len(), 1);
     }
 
     #[test]
