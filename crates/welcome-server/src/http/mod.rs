@@ -4,6 +4,7 @@
 //! store, and answers; it decides nothing about statuses (that is [`error`]) and knows no SQL.
 
 mod announce;
+mod arrival;
 mod auth;
 mod content;
 mod enrol;
@@ -166,6 +167,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::POST, "/v1/lookup/bssids", LOOK_UP, lookup::bssids)
         .route(Method::GET, "/v1/lookup/place", LOOK_UP, lookup::place)
         .route(Method::GET, "/v1/lookup/list", LOOK_UP, lookup::list)
+        .route(Method::POST, "/v1/arrivals", LOOK_UP, arrival::arrived)
         .route(Method::GET, "/v1/snapshots", LOOK_UP, snapshot::index)
         .route(Method::GET, "/v1/snapshots/{cell}", LOOK_UP, snapshot::snapshot)
         .route(Method::GET, "/v1/snapshots/{cell}/keys", Right::Token(Scope::ReadKeys), snapshot::snapshot_with_keys)
