@@ -19,6 +19,7 @@ mod report;
 mod say;
 pub(crate) mod session;
 mod share;
+mod share_offers;
 mod snapshot;
 pub(crate) mod table;
 mod told;
@@ -196,6 +197,10 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::POST, "/v1/share/networks", SHARE, share::add)
         .route(Method::PUT, "/v1/share/networks/{router}", SHARE, share::change)
         .route(Method::DELETE, "/v1/share/networks/{router}/{network}", SHARE, share::remove)
+        .route(Method::PUT, "/v1/share/networks/{router}/{network}/bss", SHARE, share::change_bss)
+        .route(Method::GET, "/v1/share/networks/{router}/{network}/offers", SHARE, share_offers::list)
+        .route(Method::PUT, "/v1/share/networks/{router}/{network}/offers/{offer}", SHARE, share_offers::put)
+        .route(Method::DELETE, "/v1/share/networks/{router}/{network}/offers/{offer}", SHARE, share_offers::remove)
         .route(Method::POST, "/v1/share/networks/{router}/{network}/challenge", SHARE, ownership::ask)
         .route(Method::GET, "/v1/share/challenges/{challenge}", SHARE, ownership::look)
         .route(Method::DELETE, "/v1/share/challenges/{challenge}", SHARE, ownership::end)
