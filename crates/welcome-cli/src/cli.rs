@@ -3,13 +3,13 @@
 //! In: arguments. Out: checked options, or a text for the user. Nothing is done here.
 
 use crate::directory::parse_server;
+use crate::place::Position;
 use crate::share::args::Share;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use welcome_proto::announce::Place;
 use welcome_proto::lan;
 
 /// Find a shared Wi-Fi around here, join it, and receive its message.
@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Get the list of shared networks from the directory and keep it
-    Fetch,
+    Fetch(Fetch),
     /// Show what is on the air, and what of it is in the list
     Scan,
     /// Join the strongest listed network and receive its message
@@ -48,6 +48,14 @@ pub enum Command {
     /// For who shares a network: offer it, prove that it is yours, write its message
     #[command(subcommand)]
     Share(Share),
+}
+
+/// How to fetch.
+#[derive(Debug, Clone, Args)]
+pub struct Fetch {
+    /// Trusts the key that the directory signs with at this moment, whatever it was before
+    #[arg(long)]
+    pub trust_new_key: bool,
 }
 
 /// How to join.
@@ -97,9 +105,15 @@ pub struct Common {
     /// Shows the directory the API token in this file: without one it gives no keys, and nothing can be shared
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Asks the directory only for what is around here
-    #[arg(long, global = true, value_name = "LAT,LON", allow_hyphen_values = true)]
-    pub place: Option<Place>,
+    /// Asks the directory only for the region around here, and its neighbours: LAT,LON, or `geoclue` to ask this system
+    #[arg(long, global = true, value_name = "PLACE", allow_hyphen_values = true, conflicts_with = "place_command")]
+    pub place: Option<Position>,
+    /// The same, for a command that `sh -c` runs and that prints LAT,LON
+    #[arg(long, global = true, value_name = "CMD")]
+    pub place_command: Option<String>,
+    /// Tells the directory which networks are heard, if none of them is in a list that is kept
+    #[arg(long, global = true)]
+    pub ask: bool,
     /// Scans only this frequency (repeat or separate by commas)
     #[arg(long, global = true, value_name = "MHZ", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(2000..8000))]
@@ -158,7 +172,7 @@ mod tests {
         let cli = Cli::parse_from(["welcome", "--json", "connect", "--freq", "2412,2437", "--place", "-1.5,2"]);
         assert!(cli.common.json);
         assert_eq!(cli.common.freq, [2412, 2437]);
-        assert_eq!(cli.common.place.unwrap().lat, -1.5);
+        assert_eq!(cli.common.place, Some("-1.5,2".parse().unwrap()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Third-party client: finds shared networks by BSSID, joins one, and receives the router's message.
 //!
-//! The way of one visit (`welcome connect`): [`directory`] asks the server for the list, [`kept`] keeps it on disk →
+//! The way of one visit (`welcome connect`): [`download`] gets the signed [`snapshots`] of the regions around a [`place`]
+//! from the [`directory`], whose key [`pin`] remembers, and [`lookup`] what is in none of them ([`kept`]) →
 //! [`scan`] hears what is on the air → `welcome_client` finds the strongest listed network, and refuses one that is not what
 //! the list says → [`connect`] has wpa_supplicant join it → [`address`] waits for the interface to get an address and
 //! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and says that it was shown → [`output`] tells a person or
@@ -14,16 +15,22 @@ mod changes;
 pub mod cli;
 pub mod connect;
 pub mod directory;
+pub mod download;
 pub mod exit;
+pub mod geoclue;
 mod hear;
 pub mod kept;
 pub mod lan_http;
 mod lists;
+pub mod lookup;
 pub mod output;
+pub mod pin;
+pub mod place;
 pub mod receive;
 pub mod run;
 pub mod scan;
 pub mod share;
+pub mod snapshots;
 pub mod undo;
 mod visit;
 mod watch;

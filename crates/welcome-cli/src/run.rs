@@ -61,7 +61,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     async fn command(&self, command: Command, undo: &mut Undo) -> Result<(), Failure> {
         match command {
-            Command::Fetch => self.fetch().await,
+            Command::Fetch(how) => self.fetch(&how).await,
             Command::Scan => self.scan().await,
             Command::Connect(how) => self.connect(&how, undo).await,
             Command::Receive(wait) => self.receiver(&wait).receive(Until::Shown, wait.wait).await,

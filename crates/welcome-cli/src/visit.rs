@@ -39,6 +39,7 @@ impl Run<'_> {
         }
         self.output.doing("scanning");
         let (list, heard) = tokio::try_join!(self.list(), scan(wpa, &self.common.freq))?;
+        let list = self.ask_about(&heard, list).await?;
         let Recognised { candidates, refused } = recognise(&heard, &list, &Policy::default());
         let text = format!("heard {} networks; {} are listed", heard.len(), candidates.len() + refused.len());
         let fields =

@@ -4,6 +4,8 @@
 // Each test program uses its own part of this.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod signed;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -111,6 +113,11 @@ impl Web {
         Self { address, asked }
     }
 
+    /// What was asked for, without the hosts.
+    pub fn uris(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.uri).collect()
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -194,8 +201,18 @@ pub fn entry(bssid: &str, ssid: &str, security: &str, key: Option<&str>) -> Valu
     entry
 }
 
+/// A directory that has these networks, and knows no place of any.
 pub fn directory(listing: Value) -> Web {
-    Web::start(move |_| Answer::json(&listing))
+    Web::start(move |asked| match asked.uri.as_str() {
+        "/v1/directory" => Answer::json(&signed::directory(1)),
+        "/v1/snapshots" => Answer::json(&json!({ "snapshots": [] })),
+        _ => Answer::json(&listing),
+    })
+}
+
+/// A directory that is older than snapshots.
+pub fn old_directory(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Web {
+    Web::start(move |asked| if asked.uri == "/v1/directory" { Answer::new(404, "") } else { answer(asked) })
 }
 
 pub fn ap(bssid: &str, ssid: &str, key: Option<&str>, signal: i32) -> FakeAp {
