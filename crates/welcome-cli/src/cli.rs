@@ -3,6 +3,7 @@
 //! In: arguments. Out: checked options, or a text for the user. Nothing is done here.
 
 use crate::directory::parse_server;
+use crate::share::args::Share;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -44,6 +45,9 @@ pub enum Command {
     Watch(Join),
     /// Remove the network that `connect` added, and enable the former ones again
     Leave,
+    /// For who shares a network: offer it, prove that it is yours, write its message
+    #[command(subcommand)]
+    Share(Share),
 }
 
 /// How to join.
@@ -90,7 +94,7 @@ pub struct Common {
     /// Trusts the certificate authorities in this PEM file, too
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Shows the directory the API token in this file: without one it gives no keys
+    /// Shows the directory the API token in this file: without one it gives no keys, and nothing can be shared
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Asks the directory only for what is around here
@@ -130,10 +134,11 @@ const EXIT: &str = "\
 Exit status:
     0  a message arrived (or, for the other commands: done)
     3  joined, but no message came; this computer stays connected
-    4  none of the listed networks is on the air
+    4  none of the listed networks is on the air (share: not the one that is meant)
     5  joining failed; everything is as before
+    7  the network was not verified; what was asked of the server is taken back
    64  the arguments are wrong
-   69  the directory cannot be reached and no list is kept
+   69  the directory cannot be reached and no list is kept (share: it cannot be reached)
   130  interrupted; everything is as before
     1  the rest";
 

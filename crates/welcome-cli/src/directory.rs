@@ -153,7 +153,7 @@ async fn listing(response: Response) -> anyhow::Result<Listing> {
 }
 
 /// Reads a body of at most so many bytes.
-async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
+pub(crate) async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
     let too_large = || anyhow!("it is larger than {limit} bytes");
     if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {
         return Err(too_large());
@@ -169,7 +169,7 @@ async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The innermost cause: the library's own text repeats the address and says little else.
-fn reason(error: reqwest::Error) -> anyhow::Error {
+pub(crate) fn reason(error: reqwest::Error) -> anyhow::Error {
     if error.is_timeout() {
         return anyhow!("no answer in time");
     }

@@ -14,12 +14,18 @@ pub enum Failure {
     /// The network could not be joined, or gave us no address.
     #[error("could not join: {0}")]
     Join(String),
+    /// A network was not proved.
+    #[error("not verified: {0}")]
+    NotVerified(String),
     /// The arguments do not make sense together.
     #[error("{0}")]
     Usage(String),
     /// No list: the directory cannot be reached or cannot be understood, and none is kept.
     #[error("no list of shared networks: {0}")]
     NoList(String),
+    /// The server cannot be reached, or cannot answer.
+    #[error("{0}")]
+    Server(String),
     /// A person or the system ended it.
     #[error("interrupted")]
     Interrupted,
@@ -36,8 +42,9 @@ impl Failure {
             Self::NoMessage(_) => 3,
             Self::NotHeard(_) => 4,
             Self::Join(_) => 5,
+            Self::NotVerified(_) => 7,
             Self::Usage(_) => 64,
-            Self::NoList(_) => 69,
+            Self::NoList(_) | Self::Server(_) => 69,
             Self::Interrupted => 130,
             Self::Other(_) => 1,
         }
@@ -56,8 +63,10 @@ impl Failure {
             Self::NoMessage(_) => "no-message",
             Self::NotHeard(_) => "not-heard",
             Self::Join(_) => "join",
+            Self::NotVerified(_) => "not-verified",
             Self::Usage(_) => "usage",
             Self::NoList(_) => "no-list",
+            Self::Server(_) => "server",
             Self::Interrupted => "interrupted",
             Self::Other(_) => "other",
         };

@@ -5,7 +5,7 @@
 //! the list says → [`connect`] has wpa_supplicant join it → [`address`] waits for the interface to get an address and
 //! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and says that it was shown → [`output`] tells a person or
 //! a program. [`undo`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
-//! order of all this, [`exit`] how it can end.
+//! order of all this, [`exit`] how it can end. [`share`] is the other side: what somebody does who shares a network.
 //!
 //! It never prints or logs a key, and it never saves wpa_supplicant's configuration.
 
@@ -22,6 +22,7 @@ pub mod output;
 pub mod receive;
 pub mod run;
 pub mod scan;
+pub mod share;
 pub mod undo;
 mod visit;
 mod watch;

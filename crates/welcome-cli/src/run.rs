@@ -1,13 +1,14 @@
 //! What to do for each command, and in which order.
 //!
 //! In: checked options. Out: events and messages to [`Output`], and how it ended. Whatever a command changed in
-//! wpa_supplicant is put back here when it fails or is interrupted.
+//! wpa_supplicant, or began at the server, is put back here when it fails or is interrupted.
 
 use crate::cli::{Command, Common, Wait};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::receive::{Receiver, Target, Until};
 use crate::scan::Wpa;
+use crate::share::Pending;
 use crate::undo::{self, Undo};
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
@@ -27,14 +28,17 @@ pub async fn run(
     interrupt: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let run = Run { state: state_dir(&common)?, common, output };
+    let run = Run { state: state_dir(&common)?, common, output, pending: Pending::default() };
     let mut undo = Undo::load(&run.state, &run.common.interface)?;
     let result = tokio::select! {
         result = run.command(command, &mut undo) => result,
         () = interrupt => Err(Failure::Interrupted),
     };
     match &result {
-        Err(failure) if failure.undoes() => run.put_back(&mut undo).await,
+        Err(failure) if failure.undoes() => {
+            run.put_back(&mut undo).await;
+            run.take_back().await;
+        }
         _ => {}
     }
     if result.is_ok() {
@@ -50,6 +54,8 @@ pub(crate) struct Run<'a> {
     /// Where this program keeps what it knows.
     pub(crate) state: PathBuf,
     pub(crate) output: &'a Output,
+    /// What `share` has begun at the server.
+    pub(crate) pending: Pending,
 }
 
 impl Run<'_> {
@@ -61,6 +67,7 @@ impl Run<'_> {
             Command::Receive(wait) => self.receiver(&wait).receive(Until::Shown, wait.wait).await,
             Command::Watch(how) => self.watch(&how, undo).await,
             Command::Leave => self.leave(undo).await,
+            Command::Share(what) => self.share(&what).await,
         }
     }
 

@@ -300,6 +300,13 @@ impl Running {
         }
     }
 
+    /// Waits for an event of that name, and gives the first one.
+    pub fn first(&self, event: &str) -> Value {
+        self.until(event);
+        let so_far = events(&self.lines.lock().unwrap());
+        so_far.into_iter().find(|value| value["event"] == event).unwrap()
+    }
+
     pub fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
     }
