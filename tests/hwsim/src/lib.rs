@@ -52,6 +52,13 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(300),
     },
     Story {
+        name: "ownership",
+        about: "a network that nobody vouches for is proved by a second station, and again when its access point is replaced",
+        radios: 4,
+        programs: PROGRAMS,
+        limit: Duration::from_secs(300),
+    },
+    Story {
         name: "pace",
         about: "seven guests, one after the other: how fast they are greeted",
         radios: 9,

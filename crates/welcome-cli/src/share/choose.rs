@@ -122,7 +122,7 @@ fn has(network: &SharedNetwork, sighting: &Sighting) -> bool {
     network.bss.iter().any(|bss| bss.bssid == sighting.bssid)
 }
 
-fn one<'a>(fitting: Vec<&'a SharedNetwork>) -> Result<Option<&'a SharedNetwork>, Failure> {
+fn one(fitting: Vec<&SharedNetwork>) -> Result<Option<&SharedNetwork>, Failure> {
     match fitting.as_slice() {
         [] => Ok(None),
         [network] => Ok(Some(network)),

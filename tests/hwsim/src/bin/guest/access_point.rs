@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::control::Control;
-use crate::process::Daemon;
+use crate::network::give_radio;
+use crate::process::{Daemon, tool};
 use crate::wait::until;
 
 /// Namespace of the router.
@@ -53,6 +54,22 @@ impl AccessPoint {
     /// When it does not come back.
     pub(crate) fn crash_and_restart(&mut self) -> Result<()> {
         self.daemon.stop(Signal::KILL, Duration::from_secs(5))?;
+        self.daemon = spawn(&self.config)?;
+        self.await_enabled()
+    }
+
+    /// Puts another radio in the place of this one, with the same settings and addresses of its own.
+    ///
+    /// # Errors
+    /// When there is no such radio, or it does not come up.
+    pub(crate) fn replace_radio(&mut self, number: u32) -> Result<()> {
+        self.stop()?;
+        tool(&["ip", "-n", AP, "link", "set", "wlan0", "down", "name", "retired"])?;
+        give_radio(number, AP)?;
+        tool(&["ip", "-n", AP, "link", "set", &format!("wlan{number}"), "name", "wlan0"])?;
+        let settings = fs::read_to_string(&self.config).context("read hostapd's configuration")?;
+        let moved = settings.replace("bssid=02:00:00:00:00:", &format!("bssid=02:00:00:00:{number:02x}:"));
+        fs::write(&self.config, moved).context("write hostapd's configuration")?;
         self.daemon = spawn(&self.config)?;
         self.await_enabled()
     }

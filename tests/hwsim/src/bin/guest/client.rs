@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hwsim::PROGRAMS_DIR;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::certificate::AUTHORITY_FILE;
-use crate::directory::{TOKEN_FILE, URL};
-use crate::process::{Daemon, run, tool};
+use crate::directory::{SHARE_TOKEN_FILE, TOKEN_FILE, URL};
+use crate::process::{Daemon, log_text, run, tool};
 use crate::station::{DHCP_COMMAND, FREQUENCY, Station, WPA_DIR};
 use crate::wait::until;
+
+/// [`hwsim::PROGRAMS_DIR`] has it.
+const PROGRAM: &str = "/programs/welcome";
 
 /// Exit code of `welcome`: a message arrived.
 pub(crate) const GREETED: i32 = 0;
@@ -34,6 +37,11 @@ impl Visit {
         self.first(event)?["at"].as_f64().with_context(|| format!("{event} has no time"))
     }
 
+    /// The names of the events, in order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.events.iter().filter_map(|event| event["event"].as_str()).collect()
+    }
+
     /// The first event of this name.
     ///
     /// # Errors
@@ -54,7 +62,7 @@ impl Watching {
     /// When it does not in time.
     pub(crate) fn await_event(&self, name: &str, limit: Duration) -> Result<()> {
         let wanted = format!("\"event\":\"{name}\"");
-        until(limit, &format!("the client tells of {name}"), || Ok(self.0.said()?.contains(&wanted).then_some(())))
+        until(limit, &format!("the client tells of {name}"), || Ok(self.0.said().contains(&wanted).then_some(())))
     }
 
     /// How often its threads have been woken since they began.
@@ -105,6 +113,36 @@ impl Client<'_> {
         self.run("receive", &["--wait", &wait.as_secs().to_string()])
     }
 
+    /// Does something of what sharers do.
+    ///
+    /// # Errors
+    /// When the client does not end.
+    pub(crate) fn share(&self, what: &[&str]) -> Result<Visit> {
+        let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE];
+        self.run("share", &[&server[..], &["--freq", FREQUENCY], what].concat())
+    }
+
+    /// Has a network's proof interrupted once its router carries the name, which this station does not hear: it listens on
+    /// another channel.
+    ///
+    /// # Errors
+    /// When it does not get that far, or does not end.
+    pub(crate) fn interrupt_proof(&self, network: &str) -> Result<Visit> {
+        let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE];
+        let options = [&server[..], &["--freq", "2437", "verify", "--network", network]].concat();
+        let (state_dir, name) = (self.state_dir(), format!("interrupted-{}", self.0.namespace));
+        let mut daemon = Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?;
+        let told = || {
+            let log = log_text(&name);
+            log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>()
+        };
+        until(Duration::from_secs(30), "the router carries the name", || {
+            Ok(told().iter().any(|event| event["event"] == "on-air").then_some(()))
+        })?;
+        let (status, _) = daemon.stop(Signal::INT, Duration::from_secs(10))?;
+        Ok(Visit { code: status.code().context("it was killed")?, events: told() })
+    }
+
     /// Leaves the network that `connect` joined.
     ///
     /// # Errors
@@ -120,37 +158,27 @@ impl Client<'_> {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn watch(&self) -> Result<Watching> {
-        let words = self.words("watch", &["--freq", FREQUENCY, "--dhcp", DHCP_COMMAND]);
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let state_dir = self.state_dir();
+        let words = self.words("watch", &state_dir, &["--freq", FREQUENCY, "--dhcp", DHCP_COMMAND]);
         let name = format!("welcome-watch-{}", self.0.namespace);
         Ok(Watching(Daemon::start(&name, &self.0.namespace, &words)?))
     }
 
     fn run(&self, job: &str, options: &[&str]) -> Result<Visit> {
         let namespace = &self.0.namespace;
-        let words = self.words(job, options);
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let state_dir = self.state_dir();
+        let words = self.words(job, &state_dir, options);
         let outcome = run(&format!("welcome-{namespace}"), namespace, &words, Duration::from_secs(60))?;
         let events = outcome.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>();
         let events = events.with_context(|| format!("understand what {job} printed: {}", outcome.stdout))?;
         Ok(Visit { code: outcome.code, events })
     }
 
-    fn words(&self, job: &str, options: &[&str]) -> Vec<String> {
-        let program = format!("{PROGRAMS_DIR}/welcome");
-        let state_dir = self.state_dir();
-        let common = [
-            &program,
-            job,
-            "--json",
-            "--interface",
-            &self.0.interface,
-            "--ctrl-dir",
-            WPA_DIR,
-            "--state-dir",
-            &state_dir,
-        ];
-        [&common[..], options].concat().into_iter().map(str::to_owned).collect()
+    fn words<'a>(&'a self, job: &'a str, state_dir: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+        let interface = &self.0.interface;
+        let common =
+            [PROGRAM, job, "--json", "--interface", interface, "--ctrl-dir", WPA_DIR, "--state-dir", state_dir];
+        [&common[..], options].concat()
     }
 
     fn state_dir(&self) -> String {

@@ -39,11 +39,8 @@ impl Daemon {
     }
 
     /// All that it has printed.
-    ///
-    /// # Errors
-    /// When its log cannot be read.
-    pub(crate) fn said(&self) -> Result<String> {
-        fs::read_to_string(log_path(&self.name)).with_context(|| format!("read what {} said", self.name))
+    pub(crate) fn said(&self) -> String {
+        log_text(&self.name)
     }
 
     /// How often its threads have given up the processor to wait for something (proc(5), `voluntary_ctxt_switches`).

@@ -5,6 +5,7 @@ mod demo;
 mod doors;
 mod greet;
 mod greeting;
+mod ownership;
 mod pace;
 mod record;
 mod recorder;
@@ -23,6 +24,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "demo" => demo::tell(),
         "doors" => doors::tell(),
         "greet" => greet::tell(),
+        "ownership" => ownership::tell(),
         "pace" => pace::tell().map(|()| true),
         "rest" => rest::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
