@@ -18,6 +18,7 @@ mod hear;
 pub mod kept;
 pub mod lan_http;
 mod lists;
+mod memory;
 pub mod output;
 pub mod receive;
 pub mod run;
