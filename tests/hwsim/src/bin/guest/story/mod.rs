@@ -8,6 +8,7 @@ mod greeting;
 mod pace;
 mod record;
 mod recorder;
+mod variants;
 mod wedged;
 
 use anyhow::{Result, bail};
@@ -24,6 +25,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "greet" => greet::tell(),
         "pace" => pace::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
+        "variants" => variants::tell(),
         other => bail!("no story is called {other}"),
     }
 }
