@@ -59,6 +59,7 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	$(MAKE) --no-print-directory browser
 	$(MAKE) --no-print-directory api
 	$(LAB) run doors --bin-dir $(BUILD)/debug
+	$(LAB) run variants --bin-dir $(BUILD)/debug
 	$(LAB) run greet --bin-dir $(BUILD)/debug
 
 check: needs-check ## Form, lints, documentation, licences and origins of dependencies
@@ -98,7 +99,7 @@ fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FU
 	        fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096; \
 	done
 
-lab: programs lab-program ## Tell one story over simulated radios: make lab STORY=greet
+lab: programs lab-program ## Tell one story over simulated radios: make lab STORY=variants (greet without it; tests/hwsim/README.md has all)
 	$(LAB) run $(STORY) --bin-dir $(BUILD)/debug
 
 installed: programs needs-test ## The agent from its packages, both kinds, as an OpenWrt router starts it (as root; after make packages)

@@ -23,6 +23,7 @@ pub mod kept;
 pub mod lan_http;
 mod lists;
 pub mod lookup;
+mod memory;
 pub mod output;
 pub mod pin;
 pub mod place;

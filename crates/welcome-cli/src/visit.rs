@@ -25,6 +25,9 @@ impl Run<'_> {
             Err(Failure::NoMessage(why)) if !receiver.has_route() => Err(Failure::Join(why)),
             result => result,
         };
+        if matches!(result, Err(Failure::Join(_))) {
+            self.tried(false);
+        }
         if result.as_ref().map_or_else(|failure| !failure.undoes(), |()| true) {
             undo.settle()?;
         }
@@ -40,7 +43,8 @@ impl Run<'_> {
         self.output.doing("scanning");
         let (list, heard) = tokio::try_join!(self.list(), scan(wpa, &self.common.freq))?;
         let list = self.ask_about(&heard, list).await?;
-        let Recognised { candidates, refused } = recognise(&heard, &list, &Policy::default());
+        let Recognised { mut candidates, refused } = recognise(&heard, &list, &Policy::default());
+        self.rank(&mut candidates);
         let text = format!("heard {} networks; {} are listed", heard.len(), candidates.len() + refused.len());
         let fields =
             json!({ "heard": heard.len(), "listed": candidates.len() + refused.len(), "usable": candidates.len() });
@@ -48,7 +52,10 @@ impl Run<'_> {
         for (sighting, refusal) in &refused {
             self.output.event(
                 "refused",
-                json!({ "bssid": sighting.bssid, "ssid": sighting.ssid, "why": refusal.to_string() }),
+                json!({
+                    "bssid": sighting.bssid, "ssid": sighting.ssid, "why": refusal.to_string(),
+                    "suspicious": refusal.is_suspicious(),
+                }),
                 &format!("not {}: {refusal}", sighting.bssid),
             );
         }
@@ -67,7 +74,11 @@ impl Run<'_> {
         self.output.event("match", fields, &text);
         // What an earlier `connect` joined stays until something better is there.
         undo.put_back(&mut wpa.control).await?;
-        join(wpa, undo, candidate, how.join_wait, self.output).await
+        let joined = join(wpa, undo, candidate, how.join_wait, self.output).await;
+        if matches!(joined, Ok(_) | Err(Failure::Join(_))) {
+            self.tried(joined.is_ok());
+        }
+        joined
     }
 
     /// Runs the DHCP client meanwhile. When it fails, that is the reason.

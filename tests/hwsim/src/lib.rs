@@ -59,6 +59,13 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(300),
     },
     Story {
+        name: "variants",
+        about: "the four ways to recognise a network, on WPA2, SAE, OWE and open ones; a decoy and evil twins are not joined",
+        radios: 7,
+        programs: PROGRAMS,
+        limit: Duration::from_secs(420),
+    },
+    Story {
         name: "pace",
         about: "seven guests, one after the other: how fast they are greeted",
         radios: 9,

@@ -18,11 +18,11 @@ impl Checks {
     pub(crate) fn check<T>(&mut self, what: &str, result: Result<T>) -> Option<T> {
         match result {
             Ok(value) => {
-                println!("PASS  {what}");
+                println!("PASS {what}");
                 Some(value)
             }
             Err(error) => {
-                println!("FAIL  {what}: {error:#}");
+                println!("FAIL {what}: {error:#}");
                 self.failed = true;
                 None
             }

@@ -21,6 +21,9 @@ pub(crate) const GREETED: i32 = 0;
 /// Exit code of `welcome`: no message came.
 pub(crate) const NOT_GREETED: i32 = 3;
 
+/// Exit code of `welcome`: nothing that is listed can be joined.
+pub(crate) const NOT_HEARD: i32 = 4;
+
 /// What one run of `welcome` told.
 #[derive(Debug)]
 pub(crate) struct Visit {
@@ -40,6 +43,11 @@ impl Visit {
     /// The names of the events, in order.
     pub(crate) fn names(&self) -> Vec<&str> {
         self.events.iter().filter_map(|event| event["event"].as_str()).collect()
+    }
+
+    /// Every event of this name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
+        self.events.iter().filter(move |event| event["event"] == name)
     }
 
     /// The first event of this name.
@@ -88,6 +96,16 @@ impl Client<'_> {
         Ok(())
     }
 
+    /// The same as an application that may have no keys.
+    ///
+    /// # Errors
+    /// When the server gave none.
+    pub(crate) fn fetch_without_keys(&self) -> Result<()> {
+        let visit = self.run("fetch", &["--server", URL, "--ca-file", AUTHORITY_FILE])?;
+        ensure!(visit.code == 0, "fetch ended with {}", visit.code);
+        Ok(())
+    }
+
     /// Takes over the list that another station fetched.
     ///
     /// # Errors
@@ -101,8 +119,16 @@ impl Client<'_> {
     /// # Errors
     /// When the client does not end.
     pub(crate) fn connect(&self, wait: Duration) -> Result<Visit> {
+        self.connect_on(FREQUENCY, wait)
+    }
+
+    /// The same on a channel of this frequency in MHz.
+    ///
+    /// # Errors
+    /// When the client does not end.
+    pub(crate) fn connect_on(&self, freq: &str, wait: Duration) -> Result<Visit> {
         let wait = wait.as_secs().to_string();
-        self.run("connect", &["--freq", FREQUENCY, "--wait", &wait, "--dhcp", DHCP_COMMAND])
+        self.run("connect", &["--freq", freq, "--wait", &wait, "--dhcp", DHCP_COMMAND])
     }
 
     /// Waits for a message on the network that the station is in.

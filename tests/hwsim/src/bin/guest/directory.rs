@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hwsim::PROGRAMS_DIR;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -105,12 +105,30 @@ impl Directory {
     /// # Errors
     /// When it does not within 30 seconds.
     pub(crate) fn await_router(&self) -> Result<String> {
-        until(Duration::from_secs(30), "the router enrols, announces and listens", || {
-            let answer = self.get("/v1/operator/routers")?;
-            let router = &answer["routers"][0];
-            let ready = router["networks"].as_u64() > Some(0) && router["streams"].as_u64() > Some(0);
-            Ok(router["router"].as_str().filter(|_| ready).map(str::to_owned))
+        let routers = self.await_routers(1)?;
+        Ok(routers[0]["router"].as_str().context("a router has a name")?.to_owned())
+    }
+
+    /// Waits for so many routers to do that; returns what the server tells of them.
+    ///
+    /// # Errors
+    /// When they do not within 30 seconds.
+    pub(crate) fn await_routers(&self, count: usize) -> Result<Vec<Value>> {
+        until(Duration::from_secs(30), "the routers enrol, announce and listen", || {
+            let mut answer = self.get("/v1/operator/routers")?;
+            let Value::Array(routers) = answer["routers"].take() else { bail!("no routers in {answer}") };
+            let is_ready =
+                |router: &Value| router["networks"].as_u64() > Some(0) && router["streams"].as_u64() > Some(0);
+            Ok(Some(routers).filter(|routers| routers.len() == count && routers.iter().all(is_ready)))
         })
+    }
+
+    /// A token for one more router.
+    ///
+    /// # Errors
+    /// When the server makes none.
+    pub(crate) fn another_enrolment_token(&self) -> Result<String> {
+        made("token", "enrolment token: ")
     }
 
     /// Gives a router an offer.
@@ -175,7 +193,7 @@ fn made(command: &[&str], prefix: &str) -> Result<String> {
 }
 
 /// A new one for each request: kept connections would not survive the server.
-fn client() -> Result<ureq::Agent> {
+pub(crate) fn client() -> Result<ureq::Agent> {
     let authority = Certificate::from_pem(&fs::read(AUTHORITY_FILE).context("read the authority")?)?;
     let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&[authority])).build();
     Ok(ureq::Agent::config_builder().tls_config(tls).timeout_global(Some(Duration::from_secs(10))).build().new_agent())
@@ -190,4 +208,4 @@ pub(crate) const TOKEN_FILE: &str = "/tmp/api-token";
 pub(crate) const SHARE_TOKEN_FILE: &str = "/tmp/share-token";
 
 /// Name of the program and of its log.
-const LOG: &str = "welcome-server";
+pub(crate) const LOG: &str = "welcome-server";

@@ -10,6 +10,7 @@ mod pace;
 mod record;
 mod recorder;
 mod rest;
+mod variants;
 mod wedged;
 
 use anyhow::{Result, bail};
@@ -28,6 +29,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "pace" => pace::tell().map(|()| true),
         "rest" => rest::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
+        "variants" => variants::tell(),
         other => bail!("no story is called {other}"),
     }
 }
