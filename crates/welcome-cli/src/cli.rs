@@ -3,6 +3,7 @@
 //! In: arguments. Out: checked options, or a text for the user. Nothing is done here.
 
 use crate::directory::parse_server;
+use crate::radio::Manager;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use welcome_proto::lan;
 /// Find a shared Wi-Fi around here, join it, and receive its message.
 ///
 /// The networks that people share are in the list of a directory server. `welcome` compares it with what is on the air,
-/// joins the strongest listed network by wpa_supplicant, and asks the router for the message of whoever shares it.
+/// joins the strongest listed network by NetworkManager or wpa_supplicant, and asks the router for the message of whoever shares it.
 ///
 /// Messages go to standard output, everything else to standard error; with --json all goes to standard output, one
 /// object a line.
@@ -42,7 +43,7 @@ pub enum Command {
     Receive(Wait),
     /// Join, stay, show each message as it comes, and join again when the network is lost
     Watch(Join),
-    /// Remove the network that `connect` added, and enable the former ones again
+    /// Leave the network that `connect` joined, and let the former ones be used again
     Leave,
 }
 
@@ -50,12 +51,15 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Join {
     /// Runs this by `sh -c` once joined, with $INTERFACE set, to get an address, and ends it when this program ends
-    /// (default: the system's own DHCP client does that)
+    /// (default: the system's own DHCP client does that; NetworkManager always does)
     #[arg(long, value_name = "CMD")]
     pub dhcp: Option<String>,
     /// How long joining may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
     pub join_wait: Duration,
+    /// Leaves the network that this computer is connected to, if it finds a shared one; it is joined again at the end
+    #[arg(long)]
+    pub replace: bool,
     /// How to wait.
     #[command(flatten)]
     pub wait: Wait,
@@ -75,12 +79,15 @@ pub struct Wait {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The Wi-Fi interface
-    #[arg(short, long, global = true, value_name = "NAME", value_parser = interface, default_value = "wlan0")]
-    pub interface: String,
-    /// Where wpa_supplicant has its control sockets
-    #[arg(long, global = true, value_name = "DIR", default_value = "/run/wpa_supplicant")]
-    pub ctrl_dir: PathBuf,
+    /// The Wi-Fi interface (default: the first one)
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = interface)]
+    pub interface: Option<String>,
+    /// Who manages the interface
+    #[arg(long, global = true, value_enum, default_value_t = Manager::Auto)]
+    pub manager: Manager,
+    /// Where wpa_supplicant has its control sockets (default: /run/wpa_supplicant or /var/run/wpa_supplicant)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub ctrl_dir: Option<PathBuf>,
     /// Where the list is kept (default: $XDG_STATE_HOME/welcome or ~/.local/state/welcome)
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -96,7 +103,7 @@ pub struct Common {
     /// Asks the directory only for what is around here
     #[arg(long, global = true, value_name = "LAT,LON", allow_hyphen_values = true)]
     pub place: Option<Place>,
-    /// Scans only this frequency (repeat or separate by commas)
+    /// Scans only this frequency (repeat or separate by commas); NetworkManager scans all the same
     #[arg(long, global = true, value_name = "MHZ", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(2000..8000))]
     pub freq: Vec<u32>,
@@ -132,6 +139,7 @@ Exit status:
     3  joined, but no message came; this computer stays connected
     4  none of the listed networks is on the air
     5  joining failed; everything is as before
+    6  this computer is connected to another network, and --replace was not given
    64  the arguments are wrong
    69  the directory cannot be reached and no list is kept
   130  interrupted; everything is as before

@@ -1,17 +1,16 @@
 //! Third-party client: finds shared networks by BSSID, joins one, and receives the router's message.
 //!
 //! The way of one visit (`welcome connect`): [`directory`] asks the server for the list, [`kept`] keeps it on disk →
-//! [`scan`] hears what is on the air → `welcome_client` finds the strongest listed network, and refuses one that is not what
-//! the list says → [`connect`] has wpa_supplicant join it → [`address`] waits for the interface to get an address and
+//! [`radio`] hears what is on the air → `welcome_client` finds the strongest listed network, and refuses one that is not what
+//! the list says → [`radio`] has NetworkManager or wpa_supplicant join it → [`address`] waits for the interface to get an address and
 //! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and says that it was shown → [`output`] tells a person or
-//! a program. [`undo`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
+//! a program. [`radio`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
 //! order of all this, [`exit`] how it can end.
 //!
-//! It never prints or logs a key, and it never saves wpa_supplicant's configuration.
+//! It never prints or logs a key, and it never saves anybody's configuration of networks.
 
 pub mod address;
 pub mod cli;
-pub mod connect;
 pub mod directory;
 pub mod exit;
 mod hear;
@@ -19,9 +18,8 @@ pub mod kept;
 pub mod lan_http;
 mod lists;
 pub mod output;
+pub mod radio;
 pub mod receive;
 pub mod run;
-pub mod scan;
-pub mod undo;
 mod visit;
 mod watch;
