@@ -128,7 +128,7 @@ impl Directory {
     /// # Errors
     /// When the server makes none.
     pub(crate) fn another_enrolment_token(&self) -> Result<String> {
-        made("token", "enrolment token: ")
+        made(&["token"], "enrolment token: ")
     }
 
     /// Gives a router an offer.
