@@ -106,7 +106,7 @@ impl AccessPoint {
         self.await_enabled()
     }
 
-    /// Puts another radio in the place of this one, with the same settings and addresses of its own.
+    /// Puts another radio in the place of radio 0, with the same settings and interface and addresses of its own.
     ///
     /// # Errors
     /// When there is no such radio, or it does not come up.
@@ -115,10 +115,11 @@ impl AccessPoint {
         tool(&["ip", "-n", AP, "link", "set", "wlan0", "down", "name", "retired"])?;
         give_radio(number, AP)?;
         tool(&["ip", "-n", AP, "link", "set", &format!("wlan{number}"), "name", "wlan0"])?;
-        let settings = fs::read_to_string(&self.config).context("read hostapd's configuration")?;
+        let config = config_of(self.radio);
+        let settings = fs::read_to_string(&config).context("read hostapd's configuration")?;
         let moved = settings.replace("bssid=02:00:00:00:00:", &format!("bssid=02:00:00:00:{number:02x}:"));
-        fs::write(&self.config, moved).context("write hostapd's configuration")?;
-        self.daemon = spawn(&self.config)?;
+        fs::write(&config, moved).context("write hostapd's configuration")?;
+        self.daemon = spawn(self.radio, &self.namespace)?;
         self.await_enabled()
     }
 

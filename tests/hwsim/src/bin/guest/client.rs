@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::certificate::AUTHORITY_FILE;
 use crate::directory::{SHARE_TOKEN_FILE, TOKEN_FILE, URL};
-use crate::process::{Daemon, log_text, run, tool};
+use crate::process::{Daemon, run, tool};
 use crate::station::{DHCP_COMMAND, FREQUENCY, Station, WPA_DIR};
 use crate::wait::until;
 
@@ -82,6 +82,43 @@ impl Watching {
     }
 }
 
+/// `welcome share verify`, as it goes on.
+pub(crate) struct Proof(Daemon);
+
+impl Proof {
+    /// Waits for the first event of this name.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub(crate) fn first(&self, name: &str) -> Result<Value> {
+        until(Duration::from_secs(30), &format!("the client tells of {name}"), || {
+            Ok(self.events().into_iter().find(|event| event["event"] == name))
+        })
+    }
+
+    /// Interrupts it, as by Ctrl-C.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub(crate) fn interrupt(mut self) -> Result<Visit> {
+        let (status, _) = self.0.stop(Signal::INT, Duration::from_secs(10))?;
+        Ok(Visit { code: status.code().context("it was killed")?, events: self.events() })
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub(crate) fn end(mut self) -> Result<Visit> {
+        let status = until(Duration::from_secs(30), "the proof ends", || self.0.ended())?;
+        Ok(Visit { code: status.code().context("it was killed")?, events: self.events() })
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.0.said().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
 /// The client on one station, with a memory of its own.
 pub(crate) struct Client<'a>(pub(crate) &'a Station);
 
@@ -148,25 +185,16 @@ impl Client<'_> {
         self.run("share", &[&server[..], &["--freq", FREQUENCY], what].concat())
     }
 
-    /// Has a network's proof interrupted once its router carries the name, which this station does not hear: it listens on
-    /// another channel.
+    /// Begins to prove a network, listening on a channel of this frequency in MHz.
     ///
     /// # Errors
-    /// When it does not get that far, or does not end.
-    pub(crate) fn interrupt_proof(&self, network: &str) -> Result<Visit> {
+    /// When it cannot be started.
+    pub(crate) fn begin_proof(&self, which: &[&str], freq: &str) -> Result<Proof> {
         let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE];
-        let options = [&server[..], &["--freq", "2437", "verify", "--network", network]].concat();
-        let (state_dir, name) = (self.state_dir(), format!("interrupted-{}", self.0.namespace));
-        let mut daemon = Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?;
-        let told = || {
-            let log = log_text(&name);
-            log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>()
-        };
-        until(Duration::from_secs(30), "the router carries the name", || {
-            Ok(told().iter().any(|event| event["event"] == "on-air").then_some(()))
-        })?;
-        let (status, _) = daemon.stop(Signal::INT, Duration::from_secs(10))?;
-        Ok(Visit { code: status.code().context("it was killed")?, events: told() })
+        let options = [&server[..], &["--freq", freq, "verify"], which].concat();
+        let state_dir = self.state_dir();
+        let name = format!("welcome-proof-{}-{freq}", self.0.namespace);
+        Ok(Proof(Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?))
     }
 
     /// Leaves the network that `connect` joined.

@@ -63,6 +63,19 @@ impl Directory {
         fs::write(SHARE_TOKEN_FILE, token).context("write the token for sharing")
     }
 
+    /// Forgets a router and whatever it announced.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) fn remove_router(&self, router: &str) -> Result<()> {
+        let answer = within(NET, || {
+            let url = format!("{URL}/v1/operator/routers/{router}");
+            client()?.delete(url).header("Authorization", self.authorization()).call().context("remove a router")
+        })?;
+        ensure!(answer.status() == 204, "removing a router was answered with {}", answer.status());
+        Ok(())
+    }
+
     /// The BSSIDs that everybody is told.
     ///
     /// # Errors
@@ -128,7 +141,7 @@ impl Directory {
     /// # Errors
     /// When the server makes none.
     pub(crate) fn another_enrolment_token(&self) -> Result<String> {
-        made("token", "enrolment token: ")
+        made(&["token"], "enrolment token: ")
     }
 
     /// Gives a router an offer.

@@ -1,5 +1,6 @@
 //! A network that nobody vouches for: its owner's laptop has it proved, as a station that is not the router; a guest finds
-//! it in the list and is greeted. Then its access point is replaced, and the same command proves the new one.
+//! it in the list and is greeted. Then its access point is replaced, and the same command proves the new one. At last its
+//! agent is gone, and a person renames it.
 //!
 //! ```text
 //! net: server ──cable── ap: hostapd, dnsmasq, agent ~~~air~~~ sta1 (guest), sta2 (laptop)
@@ -12,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::access_point::{AccessPoint, Bss};
+use crate::access_point::{AccessPoint, Bss, hex};
 use crate::agent::{Agent, Shared};
 use crate::checks::Checks;
 use crate::client::{Client, GREETED};
@@ -37,7 +38,7 @@ struct Scene {
     point: AccessPoint,
     guest: Station,
     laptop: Station,
-    _agent: Agent,
+    agent: Agent,
     _dnsmasq: Daemon,
 }
 
@@ -57,6 +58,8 @@ pub(crate) fn tell() -> Result<bool> {
     checks.check("the same command proves the new one", verify(&scene, SECOND));
     checks.check("the list has the new address and not the former one", is_listed(&scene, SECOND));
     checks.check("a challenge that is interrupted is taken off the air", take_back(&scene));
+    checks
+        .check("without an agent its owner renames it when told to, and it is proved and listed", by_hand(&mut scene));
     Ok(checks.all_hold())
 }
 
@@ -75,7 +78,7 @@ impl Scene {
         let (guest, laptop) = (Station::start(1)?, Station::start(2)?);
         connect_to_server(&guest, "203.0.113", MOBILE)?;
         connect_to_server(&laptop, "192.0.2", "mobile2")?;
-        Ok(Self { directory, router, point, guest, laptop, _agent: agent, _dnsmasq: dnsmasq })
+        Ok(Self { directory, router, point, guest, laptop, agent, _dnsmasq: dnsmasq })
     }
 
     /// The names under which the access point is heard.
@@ -89,6 +92,13 @@ impl Scene {
         let named =
             rows.filter(|row| row.first() == Some(&bssid)).filter_map(|row| row.last().map(|n| (*n).to_owned()));
         Ok(named.collect())
+    }
+
+    /// As a person does it in a router's settings.
+    fn rename(&self, name: &str) -> Result<()> {
+        let control = self.point.control("wlan0")?;
+        control.tell(&format!("SET ssid2 {}", hex(name.as_bytes())))?;
+        control.tell("UPDATE_BEACON")
     }
 
     fn has_its_own_name(&self, bssid: &str) -> Result<()> {
@@ -168,9 +178,31 @@ fn replace(scene: &mut Scene) -> Result<()> {
 }
 
 fn take_back(scene: &Scene) -> Result<()> {
-    let proof = Client(&scene.laptop).interrupt_proof("cafe")?;
-    ensure!(proof.code == 130, "it ended with {}", proof.code);
+    // On another channel it hears nothing, and waits.
+    let proof = Client(&scene.laptop).begin_proof(&["--network", "cafe"], "2437")?;
     proof.first("on-air")?;
-    proof.first("taken-back")?;
+    let ended = proof.interrupt()?;
+    ensure!(ended.code == 130, "it ended with {}", ended.code);
+    ended.first("taken-back")?;
     scene.has_its_own_name(SECOND)
+}
+
+/// The same router as if it had no agent: its owner types the name into its settings.
+fn by_hand(scene: &mut Scene) -> Result<()> {
+    scene.agent.stop()?;
+    scene.directory.remove_router(&scene.router)?;
+    let listed = scene.directory.listed()?;
+    ensure!(listed.is_empty(), "{listed:?}");
+
+    let own = String::from_utf8_lossy(SSID);
+    let proof = Client(&scene.laptop).begin_proof(&["--ssid", &own], FREQUENCY)?;
+    let rename = proof.first("rename")?;
+    ensure!(rename["from"] == *own, "{rename}");
+    scene.rename(rename["to"].as_str().context("a name to give")?)?;
+    let ended = proof.end()?;
+    ensure!(ended.code == 0, "it ended with {}", ended.code);
+    ensure!(ended.first("verified")?["registered"] == json!([SECOND]), "{}", ended.first("verified")?);
+    ensure!(ended.first("name-back")?["ssid"] == *own, "{}", ended.first("name-back")?);
+    scene.rename(&own)?;
+    is_listed(scene, SECOND)
 }
