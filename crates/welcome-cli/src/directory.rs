@@ -200,7 +200,7 @@ pub(crate) async fn body(mut response: Response, limit: usize) -> anyhow::Result
 }
 
 /// The innermost cause: the library's own text repeats the address and says little else.
-fn reason(error: reqwest::Error) -> anyhow::Error {
+pub(crate) fn reason(error: reqwest::Error) -> anyhow::Error {
     if error.is_timeout() {
         return anyhow!("no answer in time");
     }

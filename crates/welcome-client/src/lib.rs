@@ -2,6 +2,7 @@
 //!
 //! A directory lists which BSSIDs carry a shared network ([`List`]); a program says what it hears ([`Sighting`]); and
 //! [`recognise`] says which of that may be joined, by which variant of the method, and what only pretends to be listed.
+//! [`Memory`] says which of several is best, by what was heard and joined before.
 //!
 //! There is no socket, file, clock or chance in here: how to scan, how to fetch a list and how to join are the program's
 //! own. The command line program `welcome` is one; `docs/client-library.md` shows another.
@@ -29,8 +30,16 @@
 
 mod list;
 mod matching;
+mod memory;
+mod rank;
 mod sighting;
 
 pub use list::List;
 pub use matching::{Candidate, Policy, Recognised, Refusal, Variant, recognise};
+pub use memory::Memory;
 pub use sighting::Sighting;
+
+/// What the documentation shows is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client-library.md")]
+struct Documentation;

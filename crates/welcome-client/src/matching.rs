@@ -4,7 +4,9 @@
 //! being what the list says.
 //!
 //! The BSSID decides. It is easily copied, so whatever else the list says must hold too: anybody can put up an open
-//! network with a listed BSSID, and would get our traffic if the list said that a key is needed.
+//! network with a listed BSSID, and would get our traffic if the list said that a key is needed. Where one BSSID is heard
+//! both as it is listed and otherwise, somebody copies it, and whose frames are whose nobody can tell: neither is joined,
+//! and it counts for none of the others.
 //!
 //! | variant | heard | from the list |
 //! |---|---|---|
@@ -15,7 +17,9 @@
 //!
 //! N comes with each area, and is never below what the program itself asks for.
 
+use crate::list::Listed;
 use crate::{List, Sighting};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use welcome_proto::announce::Security;
 use welcome_proto::lookup::ListEntry;
@@ -84,6 +88,9 @@ pub enum Refusal {
     /// It is protected less than the list says, or in a way that the list has no word for: as an evil twin would be.
     #[error("it is protected in another way than listed")]
     OtherSecurity,
+    /// It is as listed, and its address is heard from somebody who is not: its copy stands beside it.
+    #[error("somebody else uses its address, too")]
+    Copied,
     /// It needs a key, and the list has none.
     #[error("its key is not in the list")]
     NoKey,
@@ -101,7 +108,7 @@ impl Refusal {
     /// Whether somebody may be pretending to be the listed network.
     #[must_use]
     pub fn is_suspicious(self) -> bool {
-        matches!(self, Self::OtherName | Self::OtherSecurity)
+        matches!(self, Self::OtherName | Self::OtherSecurity | Self::Copied)
     }
 }
 
@@ -111,33 +118,50 @@ pub fn recognise(heard: &[Sighting], list: &List, policy: &Policy) -> Recognised
     let mut recognised = Recognised::default();
     let mut genuine = Vec::new();
     for sighting in heard {
-        let Some(entry) = list.get(sighting.bssid) else { continue };
-        match is_genuine(sighting, &entry) {
-            Ok(()) => genuine.push((sighting, entry)),
+        let Some(listed) = list.find(sighting.bssid) else { continue };
+        match is_genuine(sighting, listed) {
+            Ok(()) => genuine.push((sighting, listed)),
             Err(refusal) => recognised.refused.push((sighting.clone(), refusal)),
         }
     }
+    let copies: BTreeSet<Bssid> = recognised.refused.iter().filter(|(s, _)| is_copy(s)).map(|(s, _)| s.bssid).collect();
+    genuine.retain(|(sighting, _)| {
+        let is_copied = copies.contains(&sighting.bssid);
+        if is_copied {
+            recognised.refused.push(((*sighting).clone(), Refusal::Copied));
+        }
+        !is_copied
+    });
     let together = Together::of(&genuine);
-    for (sighting, entry) in genuine {
-        match variant(&entry, &together, policy) {
-            Ok(variant) => recognised.candidates.push(Candidate { sighting: sighting.clone(), entry, variant }),
+    for (sighting, listed) in genuine {
+        match variant(listed, &together, policy) {
+            Ok(variant) => {
+                let (sighting, entry) = (sighting.clone(), listed.entry());
+                recognised.candidates.push(Candidate { sighting, entry, variant });
+            }
             Err(refusal) => recognised.refused.push((sighting.clone(), refusal)),
         }
     }
-    recognised.candidates.sort_by_key(|candidate| (-candidate.sighting.signal, candidate.sighting.bssid));
+    recognised.candidates.sort_by_key(|candidate| (Reverse(candidate.sighting.signal), candidate.sighting.bssid));
     recognised.refused.sort_by_key(|(sighting, _)| sighting.bssid);
     recognised
 }
 
 /// Whether a bss with a listed address is what the list says.
-fn is_genuine(sighting: &Sighting, entry: &ListEntry) -> Result<(), Refusal> {
-    if sighting.ssid.as_ref() != Some(&entry.ssid) {
+fn is_genuine(sighting: &Sighting, listed: Listed<'_>) -> Result<(), Refusal> {
+    if sighting.ssid.as_ref() != Some(listed.ssid()) {
         Err(Refusal::OtherName)
-    } else if !sighting.security.is_some_and(|security| is_as_strong(security, entry.security)) {
+    } else if !sighting.security.is_some_and(|security| is_as_strong(security, listed.security())) {
         Err(Refusal::OtherSecurity)
     } else {
         Ok(())
     }
+}
+
+/// Whether a bss that is not what the list says shows that somebody else uses the address. A beacon without a name does not:
+/// an access point that hides its name is heard both with and without it.
+fn is_copy(other: &Sighting) -> bool {
+    other.ssid.is_some()
 }
 
 /// Whether somebody who was promised `listed` may take `heard`. With a key the order is WPA2, both, WPA3; without one, none
@@ -147,15 +171,15 @@ fn is_as_strong(heard: Security, listed: Security) -> bool {
 }
 
 /// Which BSSIDs were heard as they are listed.
-struct Together {
-    by_area: BTreeMap<AreaId, BTreeSet<Bssid>>,
+struct Together<'a> {
+    by_area: BTreeMap<&'a AreaId, BTreeSet<Bssid>>,
 }
 
-impl Together {
-    fn of(genuine: &[(&Sighting, ListEntry)]) -> Self {
-        let mut by_area = BTreeMap::<AreaId, BTreeSet<Bssid>>::new();
-        for (sighting, entry) in genuine {
-            by_area.entry(entry.area.clone()).or_default().insert(sighting.bssid);
+impl<'a> Together<'a> {
+    fn of(genuine: &[(&Sighting, Listed<'a>)]) -> Self {
+        let mut by_area = BTreeMap::<&AreaId, BTreeSet<Bssid>>::new();
+        for (sighting, listed) in genuine {
+            by_area.entry(listed.area()).or_default().insert(sighting.bssid);
         }
         Self { by_area }
     }
@@ -169,18 +193,18 @@ impl Together {
     }
 }
 
-fn variant(entry: &ListEntry, together: &Together, policy: &Policy) -> Result<Variant, Refusal> {
-    let needs_key = entry.security.needs_key();
-    if needs_key && entry.key.is_none() {
+fn variant(listed: Listed<'_>, together: &Together<'_>, policy: &Policy) -> Result<Variant, Refusal> {
+    let needs_key = listed.security().needs_key();
+    if needs_key && !listed.has_key() {
         return Err(Refusal::NoKey);
     }
-    let needed = entry.needed.max(policy.at_least);
+    let needed = listed.needed().max(policy.at_least);
     if needed <= 1 {
         return Ok(if needs_key { Variant::Two } else { Variant::One });
     }
     // The third claim counts within one area, the fourth in the whole list.
     let (variant, heard) =
-        if needs_key { (Variant::Four, together.in_list()) } else { (Variant::Three, together.in_area(&entry.area)) };
+        if needs_key { (Variant::Four, together.in_list()) } else { (Variant::Three, together.in_area(listed.area())) };
     let heard = u32::try_from(heard).unwrap_or(u32::MAX);
     if heard >= needed { Ok(variant) } else { Err(Refusal::TooFew { heard, needed }) }
 }
@@ -242,6 +266,27 @@ mod tests {
         let heard = [sighting(1, -20)];
         let list = [ListEntry { security: Security::Psk, key: Some(Secret::new("long enough")), ..entry(1) }];
         assert_eq!(recognise_all(&heard, list).refused, [(heard[0].clone(), Refusal::OtherSecurity)]);
+    }
+
+    #[test]
+    fn an_address_that_somebody_copies_is_joined_nowhere_and_counts_for_nobody() {
+        let listed = |number| ListEntry { needed: 2, ..entry(number) };
+        for twin in
+            [Sighting { ssid: Some(name(1)), ..sighting(1, -20) }, Sighting { security: None, ..sighting(1, -20) }]
+        {
+            let heard = [sighting(1, -50), twin.clone(), sighting(2, -60)];
+            let recognised = recognise_all(&heard, [listed(1), listed(2)]);
+            assert_eq!(recognised.candidates, []);
+            assert!(recognised.refused.contains(&(heard[0].clone(), Refusal::Copied)));
+            assert!(recognised.refused.iter().any(|(other, refusal)| *other == twin && refusal.is_suspicious()));
+            assert!(recognised.refused.contains(&(heard[2].clone(), Refusal::TooFew { heard: 1, needed: 2 })));
+        }
+    }
+
+    #[test]
+    fn an_access_point_that_hides_its_name_is_not_taken_for_its_own_copy() {
+        let heard = [sighting(1, -50), Sighting { ssid: None, ..sighting(1, -50) }];
+        assert_eq!(recognise_all(&heard, [entry(1)]).candidates.len(), 1);
     }
 
     #[test]

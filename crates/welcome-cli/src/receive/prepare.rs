@@ -3,15 +3,18 @@
 //! In: options, the entry of the list, and what is kept. Out: a [`Receiver`] that knows who signs, whom to ask, what was
 //! shown and where to show it.
 
-use super::{Portal, Receiver, Until};
+use super::{Portal, Receiver, Target, Until};
 use crate::cli::Wait;
 use crate::exit::Failure;
 use crate::kept::now;
 use crate::notify::Desktop;
+use crate::radio;
 use crate::run::Run;
 use crate::shown::ShownBefore;
+use std::path::Path;
+use welcome_proto::Mac;
 use welcome_proto::lookup::ListEntry;
-use wpa_ctrl::supplicant;
+use wpa_ctrl::{Control, supplicant};
 
 impl Run<'_> {
     /// Prepares for what comes at this network; `None` if nobody knows which it is.
@@ -42,16 +45,27 @@ impl Run<'_> {
 
     /// `welcome receive`.
     pub(crate) async fn receive(&self, how: &Wait) -> Result<(), Failure> {
-        let mut receiver = self.receiver(how);
-        let entry = self.entry_here().await;
+        let interface = radio::interface(&self.wanted()).await;
+        let entry = match &interface {
+            Ok(interface) => self.entry_here(interface).await,
+            Err(_) => None,
+        };
+        let mut receiver = self.receiver_of(match how.gateway {
+            Some(gateway) => Target::Gateway(gateway),
+            None => Target::Interface(interface?),
+        });
         self.prepare(&mut receiver, how, entry.as_ref(), Until::Shown).await?;
         receiver.receive(Until::Shown, how.wait).await
     }
 
     /// What the list says of the network that this computer is in, if wpa_supplicant tells which that is.
-    async fn entry_here(&self) -> Option<ListEntry> {
-        let mut control = self.control().ok()?;
+    async fn entry_here(&self, interface: &str) -> Option<ListEntry> {
+        let dir = self.common.ctrl_dir.as_deref().unwrap_or(Path::new(CTRL_DIR));
+        let mut control = Control::open(dir.join(interface), std::env::temp_dir()).ok()?;
         let link = supplicant::status(&mut control).await.ok()?;
-        self.kept_list().get(link.bssid.and_then(|bssid| welcome_proto::Mac(bssid).try_into().ok())?)
+        self.kept_list().get(link.bssid.and_then(|bssid| Mac(bssid).try_into().ok())?)
     }
 }
+
+/// Where wpa_supplicant has its control sockets unless somebody says otherwise.
+const CTRL_DIR: &str = "/run/wpa_supplicant";

@@ -13,7 +13,7 @@ use crate::access_point::{AP, HOSTAPD_DIR};
 use crate::certificate::AUTHORITY_FILE;
 use crate::directory::URL;
 use crate::process::{Daemon, run};
-use crate::scene::LEASES;
+use crate::scene::{leases_of, of_router};
 use crate::wait::until;
 
 /// For how long the agent sleeps when it is told to.
@@ -27,7 +27,10 @@ pub(crate) struct Shared<'a> {
 }
 
 /// A running `welcomed`.
-pub(crate) struct Agent(Daemon);
+pub(crate) struct Agent {
+    daemon: Daemon,
+    namespace: String,
+}
 
 impl Agent {
     /// Starts it and waits until it answers.
@@ -43,13 +46,23 @@ impl Agent {
     /// # Errors
     /// When it does not come up.
     pub(crate) fn run(config: &str) -> Result<Self> {
-        fs::write(CONFIG, main_section() + config).context("write the agent's configuration")?;
+        Self::run_in(AP, config)
+    }
+
+    /// The same on the router in another namespace, with files of its own.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub(crate) fn run_in(namespace: &str, config: &str) -> Result<Self> {
+        let file = format!("/tmp/{}.uci", of_router(LOG, namespace));
+        fs::write(&file, main_section(namespace) + config).context("write the agent's configuration")?;
         let program = format!("{PROGRAMS_DIR}/welcomed");
         let stall = STALL.as_secs().to_string();
-        let words = [&program, "run", "--config", CONFIG, "--log", "stderr", "--debug-stall", &stall];
-        let mut agent = Self(Daemon::start("welcomed", AP, &words)?);
+        let words = [&program, "run", "--config", &file, "--log", "stderr", "--debug-stall", &stall];
+        let daemon = Daemon::start(&of_router(LOG, namespace), namespace, &words)?;
+        let mut agent = Self { daemon, namespace: namespace.to_owned() };
         until(Duration::from_secs(20), "the agent answers", || {
-            if let Some(status) = agent.0.ended()? {
+            if let Some(status) = agent.daemon.ended()? {
                 bail!("the agent ended with {status}");
             }
             Ok(agent.status().ok())
@@ -63,8 +76,9 @@ impl Agent {
     /// When the agent does not answer within two seconds.
     pub(crate) fn status(&self) -> Result<Value> {
         let program = format!("{PROGRAMS_DIR}/welcomed");
-        let words = [&program, "status", "--json", "--socket", STATUS_SOCKET];
-        let outcome = run("welcomed-status", AP, &words, Duration::from_secs(2))?;
+        let socket = status_socket(&self.namespace);
+        let words = [&program, "status", "--json", "--socket", &socket];
+        let outcome = run("welcomed-status", &self.namespace, &words, Duration::from_secs(2))?;
         serde_json::from_str(&outcome.stdout).context("understand the agent's status")
     }
 
@@ -73,7 +87,7 @@ impl Agent {
     /// # Errors
     /// When it has ended.
     pub(crate) fn stall(&self) -> Result<()> {
-        self.0.signal(Signal::USR1)
+        self.daemon.signal(Signal::USR1)
     }
 
     /// Kills it without a chance to clean up.
@@ -81,7 +95,7 @@ impl Agent {
     /// # Errors
     /// When it is not running.
     pub(crate) fn crash(&mut self) -> Result<()> {
-        self.0.stop(Signal::KILL, Duration::from_secs(5)).map(drop)
+        self.daemon.stop(Signal::KILL, Duration::from_secs(5)).map(drop)
     }
 
     /// Stops it in order; returns how it ended and after what time.
@@ -89,22 +103,36 @@ impl Agent {
     /// # Errors
     /// When it is still there after ten seconds.
     pub(crate) fn stop(&mut self) -> Result<(ExitStatus, Duration)> {
-        self.0.stop(Signal::TERM, Duration::from_secs(10))
+        self.daemon.stop(Signal::TERM, Duration::from_secs(10))
     }
 }
 
 /// The section `main`, the same in every story.
-fn main_section() -> String {
+fn main_section(namespace: &str) -> String {
+    let (leases, status_socket) = (leases_of(namespace), status_socket(namespace));
+    let state_dir = format!("/tmp/{}", of_router(LOG, namespace));
     format!(
         "config welcomed 'main'
 \toption enabled '1'
 \toption log_level 'debug'
 \toption hostapd_dir '{HOSTAPD_DIR}'
-\toption leases '{LEASES}'
-\toption status_socket '{STATUS_SOCKET}'
-\toption state_dir '/tmp/welcomed'
-\toption cache_dir '/tmp/welcomed/content'
+\toption leases '{leases}'
+\toption status_socket '{status_socket}'
+\toption state_dir '{state_dir}'
+\toption cache_dir '{state_dir}/content'
 \toption clock 'system'
+
+"
+    )
+}
+
+/// The section `server`: where it is, and how to enrol.
+pub(crate) fn server_section(enrolment_token: &str) -> String {
+    format!(
+        "config server 'server'
+\toption url '{URL}'
+\toption token '{enrolment_token}'
+\toption ca_file '{AUTHORITY_FILE}'
 
 "
     )
@@ -112,13 +140,9 @@ fn main_section() -> String {
 
 fn render(shared: &Shared<'_>, enrolment_token: &str) -> String {
     let Shared { network, key } = shared;
+    let server = server_section(enrolment_token);
     format!(
-        "config server 'server'
-\toption url '{URL}'
-\toption token '{enrolment_token}'
-\toption ca_file '{AUTHORITY_FILE}'
-
-config network '{network}'
+        "{server}config network '{network}'
 \tlist ifname 'wlan0'
 \toption credential 'keyid'
 \tlist shared_keyid 'shared'
@@ -129,5 +153,9 @@ config network '{network}'
     )
 }
 
-const CONFIG: &str = "/tmp/welcomed.uci";
-const STATUS_SOCKET: &str = "/run/welcomed/status.sock";
+fn status_socket(namespace: &str) -> String {
+    format!("/run/{}/status.sock", of_router(LOG, namespace))
+}
+
+/// Name of the program and of its log.
+const LOG: &str = "welcomed";

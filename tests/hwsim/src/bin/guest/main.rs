@@ -7,6 +7,7 @@ mod certificate;
 mod challenger;
 mod checks;
 mod client;
+mod console;
 mod control;
 mod directory;
 mod http;

@@ -84,7 +84,11 @@ impl Scene {
     }
 }
 
-fn lay_network() -> Result<()> {
+/// The router with its bridge, the Internet side, and the cable between them.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn lay_network() -> Result<()> {
     add_namespace(AP)?;
     add_namespace(NET)?;
     give_radio(0, AP)?;
@@ -102,10 +106,18 @@ fn lay_network() -> Result<()> {
 /// # Errors
 /// When it cannot be started.
 pub(crate) fn start_dnsmasq(bridges: &[(&str, &str)]) -> Result<Daemon> {
+    start_dnsmasq_in(AP, bridges)
+}
+
+/// The same in any namespace.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn start_dnsmasq_in(namespace: &str, bridges: &[(&str, &str)]) -> Result<Daemon> {
     let interfaces = bridges.iter().map(|(bridge, _)| format!("--interface={bridge}"));
     let ranges = bridges.iter().map(|(_, net)| format!("--dhcp-range={net}.50,{net}.250,1h"));
     let of_bridges: Vec<_> = interfaces.chain(ranges).collect();
-    let leases = format!("--dhcp-leasefile={LEASES}");
+    let leases = format!("--dhcp-leasefile={}", leases_of(namespace));
     let mut words = vec![
         "dnsmasq",
         "--keep-in-foreground",
@@ -121,7 +133,17 @@ pub(crate) fn start_dnsmasq(bridges: &[(&str, &str)]) -> Result<Daemon> {
         "--no-ping",
     ];
     words.extend(of_bridges.iter().map(String::as_str));
-    Daemon::start("dnsmasq", AP, &words)
+    Daemon::start(&of_router("dnsmasq", namespace), namespace, &words)
+}
+
+/// Where the DHCP server of a router keeps its leases.
+pub(crate) fn leases_of(namespace: &str) -> String {
+    format!("/tmp/{}", of_router("dhcp.leases", namespace))
+}
+
+/// The name of something that each router has: the plain one for the router in [`AP`].
+pub(crate) fn of_router(name: &str, namespace: &str) -> String {
+    if namespace == AP { name.to_owned() } else { format!("{name}-{namespace}") }
 }
 
 fn await_offer(agent: &Agent) -> Result<()> {
@@ -132,7 +154,6 @@ fn await_offer(agent: &Agent) -> Result<()> {
     })
 }
 
-const BRIDGE: &str = "br-lan";
-pub(crate) const LEASES: &str = "/tmp/dhcp.leases";
+pub(crate) const BRIDGE: &str = "br-lan";
 const OFFER: &str = "apple-cake";
 const TEXT: &str = "The first coffee is on us. Ask for the apple cake.";

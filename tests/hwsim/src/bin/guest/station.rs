@@ -67,11 +67,22 @@ impl Station {
     /// # Errors
     /// When it is not connected within 20 seconds.
     pub(crate) fn join(&self, ssid: &[u8], passphrase: Option<&str>) -> Result<()> {
+        self.join_bss(ssid, passphrase, None)
+    }
+
+    /// The same with one bss of that name, if one is named.
+    ///
+    /// # Errors
+    /// When it is not connected within 20 seconds.
+    pub(crate) fn join_bss(&self, ssid: &[u8], passphrase: Option<&str>, bssid: Option<&str>) -> Result<()> {
         let control = self.control()?;
         control.tell("ATTACH")?;
         let id = control.ask("ADD_NETWORK")?;
         control.tell(&format!("SET_NETWORK {id} ssid {}", hex(ssid)))?;
         control.tell(&format!("SET_NETWORK {id} scan_freq {FREQUENCY}"))?;
+        if let Some(bssid) = bssid {
+            control.tell(&format!("SET_NETWORK {id} bssid {bssid}"))?;
+        }
         match passphrase {
             Some(passphrase) => control.tell(&format!("SET_NETWORK {id} psk \"{passphrase}\""))?,
             None => control.tell(&format!("SET_NETWORK {id} key_mgmt NONE"))?,
@@ -87,6 +98,14 @@ impl Station {
     /// When wpa_supplicant does not answer.
     pub(crate) fn leave(&self) -> Result<()> {
         self.control()?.tell("REMOVE_NETWORK all")
+    }
+
+    /// Forgets what it has heard, so that the next scan tells what is on the air and no more.
+    ///
+    /// # Errors
+    /// When wpa_supplicant does not answer.
+    pub(crate) fn forget_air(&self) -> Result<()> {
+        self.control()?.tell("BSS_FLUSH 0")
     }
 
     /// Gets an address, as any ordinary device does.
