@@ -5,6 +5,7 @@ mod demo;
 mod doors;
 mod greet;
 mod greeting;
+mod networkmanager;
 mod pace;
 mod record;
 mod recorder;
@@ -22,6 +23,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "demo" => demo::tell(),
         "doors" => doors::tell(),
         "greet" => greet::tell(),
+        "networkmanager" => networkmanager::tell(),
         "pace" => pace::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
         other => bail!("no story is called {other}"),
