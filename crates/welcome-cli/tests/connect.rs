@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use common::{Answer, CAFE, KEY, Lab, Web, ap, directory, listing, offer, router};
 use serde_json::json;
+use testkit::ctrl::FakeAp;
 
 #[test]
 fn the_message_arrives_and_is_said_to_be_shown() {
@@ -97,6 +98,25 @@ fn a_wrong_key_is_named_as_such_and_everything_is_put_back() {
     assert!(!ended.stdout.concat().contains(KEY) && !ended.stderr.contains(KEY));
     assert_eq!(lab.wpa.networks(), (vec![0, 1], vec![0, 1]));
     assert_eq!(lab.wpa.connected(), Some(0));
+    assert!(lab.is_clean());
+}
+
+#[test]
+fn a_wrong_key_is_named_with_sae_too() {
+    let flags = "[WPA2-SAE-CCMP][SAE-H2E][ESS]".to_owned();
+    let lab = Lab::new(vec![FakeAp { flags, ..ap(CAFE, "Café", Some("another key"), -50) }]);
+    let ended = lab.connect(Some(&directory(listing())), &router(vec![]), &[]).end();
+    assert_eq!((ended.code, ended.event("error")["kind"].as_str()), (Some(5), Some("wrong-key")), "{ended:#?}");
+    assert!(lab.is_clean());
+}
+
+#[test]
+fn an_access_point_that_takes_nobody_in_is_said_so() {
+    let lab = Lab::cafe();
+    lab.wpa.be_full();
+    let ended = lab.connect(Some(&directory(listing())), &router(vec![]), &["--join-wait", "0.5"]).end();
+    assert_eq!((ended.code, ended.event("error")["kind"].as_str()), (Some(5), Some("rejected")), "{ended:#?}");
+    assert!(ended.event("error")["message"].as_str().unwrap().contains("status 17"));
     assert!(lab.is_clean());
 }
 

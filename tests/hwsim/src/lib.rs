@@ -17,8 +17,19 @@ pub struct Story {
     pub radios: u32,
     /// Programs under test that it needs from the `--bin-dir`.
     pub programs: &'static [&'static str],
+    /// What it needs of Debian, beside what every story has.
+    pub debian: &'static [Debian],
     /// After this time the story is killed.
     pub limit: Duration,
+}
+
+/// Files of a package of Debian.
+#[derive(Debug)]
+pub struct Debian {
+    /// The package.
+    pub package: &'static str,
+    /// Names of its programs and plugins, without their directories.
+    pub files: &'static [&'static str],
 }
 
 /// Every story, in the order in which `lab list` shows them.
@@ -28,6 +39,7 @@ pub const STORIES: &[Story] = &[
         about: "a guest is greeted, the owner is left in peace: the short version for people",
         radios: 3,
         programs: PROGRAMS,
+        debian: &[],
         limit: Duration::from_secs(120),
     },
     Story {
@@ -35,6 +47,7 @@ pub const STORIES: &[Story] = &[
         about: "the whole promise: greeting, owner, short absence, hostapd killed, agent wedged, server away, clean stop",
         radios: 5,
         programs: PROGRAMS,
+        debian: &[],
         limit: Duration::from_secs(420),
     },
     Story {
@@ -42,6 +55,7 @@ pub const STORIES: &[Story] = &[
         about: "a splash and a gate, for guests, the owner, and phones without IPv4; the agent is killed",
         radios: 4,
         programs: &["welcomed"],
+        debian: &[],
         limit: Duration::from_secs(420),
     },
     Story {
@@ -49,6 +63,7 @@ pub const STORIES: &[Story] = &[
         about: "a proof of ownership: the name on the air changes and comes back by itself when the agent is killed",
         radios: 3,
         programs: &["welcomed"],
+        debian: &[],
         limit: Duration::from_secs(300),
     },
     Story {
@@ -56,6 +71,7 @@ pub const STORIES: &[Story] = &[
         about: "a network that nobody vouches for is proved by a second station, and again when its access point is replaced",
         radios: 4,
         programs: PROGRAMS,
+        debian: &[],
         limit: Duration::from_secs(300),
     },
     Story {
@@ -63,6 +79,7 @@ pub const STORIES: &[Story] = &[
         about: "the four ways to recognise a network, on WPA2, SAE, OWE and open ones; a decoy and evil twins are not joined",
         radios: 7,
         programs: PROGRAMS,
+        debian: &[],
         limit: Duration::from_secs(420),
     },
     Story {
@@ -70,6 +87,7 @@ pub const STORIES: &[Story] = &[
         about: "seven guests, one after the other: how fast they are greeted",
         radios: 9,
         programs: PROGRAMS,
+        debian: &[],
         limit: Duration::from_secs(180),
     },
     Story {
@@ -77,19 +95,34 @@ pub const STORIES: &[Story] = &[
         about: "a guest who stays, and how often its program wakes up meanwhile",
         radios: 3,
         programs: PROGRAMS,
+        debian: &[],
         limit: Duration::from_secs(240),
+    },
+    Story {
+        name: "networkmanager",
+        about: "a laptop whose radio NetworkManager has: WPA2, SAE and OWE, a wrong key, a connection of one's own, kill -9",
+        radios: 2,
+        programs: &["welcomed", "welcome"],
+        debian: NETWORK_MANAGER,
+        limit: Duration::from_secs(480),
     },
     Story {
         name: "record",
         about: "records what the real hostapd and wpa_supplicant say on their control sockets",
         radios: 3,
         programs: &[],
+        debian: &[],
         limit: Duration::from_secs(180),
     },
 ];
 
 /// The programs of this project: agent, server, client.
 const PROGRAMS: &[&str] = &["welcomed", "welcome-server", "welcome"];
+
+const NETWORK_MANAGER: &[Debian] = &[
+    Debian { package: "network-manager", files: &["NetworkManager", "libnm-device-plugin-wifi.so", "nmcli"] },
+    Debian { package: "dbus-daemon", files: &["dbus-daemon"] },
+];
 
 /// The story of that name.
 #[must_use]

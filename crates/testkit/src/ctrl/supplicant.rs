@@ -34,6 +34,7 @@ struct World {
     connected: Option<(u32, String)>,
     refused: Option<u32>,
     silent: bool,
+    full: bool,
     busy: usize,
     says: Vec<String>,
 }
@@ -91,6 +92,11 @@ impl FakeSupplicant {
     /// Joining leads to nothing at all: no success, no failure.
     pub fn never_connect(&self) {
         lock(&self.world).silent = true;
+    }
+
+    /// Access points take nobody in.
+    pub fn be_full(&self) {
+        lock(&self.world).full = true;
     }
 
     /// The next so many scans are refused, as while another one runs.
@@ -308,9 +314,16 @@ impl World {
         let Some(ap) = self.aps.iter().find(wanted).cloned() else {
             return self.says.push("CTRL-EVENT-NETWORK-NOT-FOUND ".into());
         };
-        let FakeAp { bssid, key, .. } = ap;
-        self.says.push(format!("Associated with {bssid}"));
+        let FakeAp { bssid, key, flags, .. } = ap;
         let given = network.setting("psk").map(|psk| psk.trim_matches('"'));
+        if self.full {
+            return self.says.push(format!("CTRL-EVENT-ASSOC-REJECT bssid={bssid} status_code=17"));
+        }
+        if flags.contains("SAE") && given != key.as_deref() {
+            let reject = format!("CTRL-EVENT-AUTH-REJECT {bssid} auth_type=3 auth_transaction=2 status_code=1");
+            return self.says.push(reject);
+        }
+        self.says.push(format!("Associated with {bssid}"));
         if given == key.as_deref() {
             let id = network.id;
             self.says.push(format!("CTRL-EVENT-CONNECTED - Connection to {bssid} completed [id={id} id_str=]"));

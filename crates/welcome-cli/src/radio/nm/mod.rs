@@ -141,7 +141,8 @@ impl Nm {
     }
 
     async fn until_activated(&mut self, to: &Candidate, within: Duration, output: &Output) -> Result<(), Failure> {
-        let Candidate { entry, .. } = to;
+        let Candidate { sighting, entry, .. } = to;
+        let security = sighting.security.unwrap_or(entry.security);
         let mut deadline = Instant::now() + within;
         let mut is_keyed = false;
         loop {
@@ -154,10 +155,7 @@ impl Nm {
                 Err(_) if is_keyed => {
                     return Err(Failure::join(Reason::NoAddress, "nobody gave this computer an address"));
                 }
-                Err(_) => {
-                    let why = format!("the access point did not answer within {within:?}");
-                    return Err(Failure::join(Reason::NoAnswer, why));
-                }
+                Err(_) => return Err(state::failure(state::SUPPLICANT_TIMEOUT, security)),
             };
             match signal {
                 Signal::State { new: ACTIVATED, .. } => return Ok(()),
@@ -170,7 +168,7 @@ impl Nm {
                 }
                 Signal::State { reason: state::NEW_ACTIVATION, .. } => {}
                 Signal::State { new, reason } if new == state::FAILED || new <= state::DISCONNECTED => {
-                    return Err(state::failure(reason, entry.key.is_some()));
+                    return Err(state::failure(reason, security));
                 }
                 Signal::Gone => return Err(gone()),
                 Signal::State { .. } | Signal::Scanned | Signal::Lagged => {}
@@ -227,13 +225,20 @@ impl Nm {
     }
 
     /// Removes one of our connections; it is left, too, if it is active.
-    async fn remove(&self, uuid: &str) -> Result<(), Failure> {
+    async fn remove(&mut self, uuid: &str) -> Result<(), Failure> {
         let Some(path) = self.profile(uuid).await? else { return Ok(()) };
         match self.bus.call(path.as_str(), PROFILE, "Delete", &()).await {
             // A volatile one goes by itself when another takes its place.
-            Err(error) if error.is_absent() => Ok(()),
-            result => Ok(result?),
+            Err(error) if error.is_absent() => {}
+            result => result?,
         }
+        // It is active until it has been left, which would look like somebody's choice.
+        let deadline = Instant::now() + LEFT_WITHIN;
+        while self.active().await?.as_deref() == Some(uuid) && Instant::now() < deadline {
+            // Whatever it is, it is a reason to look again.
+            drop(timeout(LEFT_WITHIN / 10, self.signals.next()).await);
+        }
+        Ok(())
     }
 
     /// The connection with that UUID.
@@ -254,6 +259,8 @@ fn gone() -> Failure {
 const NOTHING: &str = "/";
 /// How long an address may take, once joined.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(15);
+/// Leaving takes NetworkManager a moment.
+const LEFT_WITHIN: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(2);
 /// More than can be heard in one place; each is asked for by itself.
 const MAX_POINTS: usize = 500;

@@ -1,6 +1,7 @@
 //! The states of NetworkManager's devices, and the names of the reasons for them. Pure.
 
 use crate::exit::{Failure, Reason};
+use welcome_proto::announce::Security;
 
 /// NM_DEVICE_STATE_DISCONNECTED; below it a device cannot be used at all.
 pub(super) const DISCONNECTED: u32 = 30;
@@ -13,11 +14,16 @@ pub(super) const FAILED: u32 = 120;
 /// NM_DEVICE_STATE_REASON_NEW_ACTIVATION: what was there makes room for what was asked for.
 pub(super) const NEW_ACTIVATION: u32 = 60;
 
-/// Why a device that was to join a network, with a key if it needs one, could not.
-pub(super) fn failure(reason: u32, has_key: bool) -> Failure {
+/// Why a device that was to join a network, protected in this way, could not.
+pub(super) fn failure(reason: u32, security: Security) -> Failure {
     let (name, detail) = match reason {
         // NetworkManager asks for another key, and nobody has one.
-        NO_SECRETS if has_key => return Failure::wrong_key(),
+        NO_SECRETS if security.needs_key() => return Failure::wrong_key(),
+        // A wrong key fails before SAE has associated. NetworkManager 1.42 tells no more of it than that nothing came of
+        // it; the network itself was heard a moment ago.
+        SUPPLICANT_DISCONNECT | SUPPLICANT_TIMEOUT | SSID_NOT_FOUND if security == Security::Sae => {
+            return Failure::wrong_key();
+        }
         IP_CONFIG_UNAVAILABLE | IP_CONFIG_EXPIRED | DHCP_START_FAILED | DHCP_ERROR | DHCP_FAILED => {
             (Reason::NoAddress, "it is joined, but nobody gave this computer an address")
         }
@@ -36,7 +42,8 @@ const IP_CONFIG_EXPIRED: u32 = 6;
 const NO_SECRETS: u32 = 7;
 const SUPPLICANT_DISCONNECT: u32 = 8;
 const SUPPLICANT_FAILED: u32 = 10;
-const SUPPLICANT_TIMEOUT: u32 = 11;
+/// Nothing came of it in time.
+pub(super) const SUPPLICANT_TIMEOUT: u32 = 11;
 const DHCP_START_FAILED: u32 = 15;
 const DHCP_ERROR: u32 = 16;
 const DHCP_FAILED: u32 = 17;
@@ -54,8 +61,15 @@ mod tests {
             Failure::Join { reason, .. } => Some(reason),
             _ => None,
         };
-        assert_eq!(reason(failure(NO_SECRETS, true)), Some(Reason::WrongKey));
-        assert_eq!(reason(failure(NO_SECRETS, false)), Some(Reason::GivenUp));
-        assert_eq!(reason(failure(IP_CONFIG_UNAVAILABLE, true)), Some(Reason::NoAddress));
+        for (number, security, expected) in [
+            (NO_SECRETS, Security::Psk, Reason::WrongKey),
+            (NO_SECRETS, Security::Owe, Reason::GivenUp),
+            (SSID_NOT_FOUND, Security::Sae, Reason::WrongKey),
+            (SSID_NOT_FOUND, Security::PskSae, Reason::NoAnswer),
+            (SUPPLICANT_TIMEOUT, Security::Psk, Reason::NoAnswer),
+            (IP_CONFIG_UNAVAILABLE, Security::Sae, Reason::NoAddress),
+        ] {
+            assert_eq!(reason(failure(number, security)), Some(expected), "{number} {security:?}");
+        }
     }
 }

@@ -25,12 +25,9 @@ pub(super) async fn join(
     let id = supplicant::add_network(&mut wpa.control).await?;
     wpa.undo.added(id)?;
     let bssid = entry.bssid.mac().0;
-    let join = Join {
-        ssid: entry.ssid.as_bytes(),
-        bssid: &bssid,
-        freq: Some(sighting.freq),
-        security: security(sighting.security, entry)?,
-    };
+    let security = security(sighting.security, entry)?;
+    let is_sae = matches!(security, Security::Passphrase { psk: false, .. });
+    let join = Join { ssid: entry.ssid.as_bytes(), bssid: &bssid, freq: Some(sighting.freq), security };
     match supplicant::set_network(&mut wpa.control, id, join).await {
         Err(Error::Misuse { why, .. }) => {
             return Err(Failure::join(Reason::WrongKey, format!("the key in the list is none: {why}")));
@@ -75,6 +72,8 @@ pub(super) async fn join(
                     }
                 }
             }
+            // SAE tells a wrong key before it associates, and the access point has no better word for it.
+            Event::Rejected { status: Some(UNSPECIFIED), .. } if is_sae => return Err(Failure::wrong_key()),
             Event::Rejected { status, .. } => {
                 let status = status.map(|status| format!(" with status {status}")).unwrap_or_default();
                 last = Failure::join(Reason::Rejected, format!("the access point refused{status}"));
@@ -110,4 +109,6 @@ fn security(heard: Option<Heard>, entry: &ListEntry) -> Result<Security<'_>, Fai
     Ok(Security::Passphrase { phrase: key.reveal(), psk, sae })
 }
 
+/// Status code of IEEE 802.11, 9.4.1.9.
+const UNSPECIFIED: u16 = 1;
 const LOOK: Duration = Duration::from_secs(1);

@@ -12,6 +12,7 @@ mod control;
 mod directory;
 mod http;
 mod init;
+mod laptop;
 mod network;
 mod process;
 mod scene;

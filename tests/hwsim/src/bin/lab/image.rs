@@ -58,11 +58,12 @@ pub(crate) fn prepare(cache: &Cache, kernel: &Kernel) -> Result<Image> {
 }
 
 impl Image {
-    /// The file to boot: the base, the `guest`, the programs under test, and the libraries they ask for.
+    /// The file to boot: the base, the `guest`, the programs under test, what this story alone needs of Debian, and the
+    /// libraries they ask for.
     ///
     /// # Errors
     /// When the `guest` is not beside this program, or the file cannot be written.
-    pub(crate) fn with_programs(&self, programs: &[PathBuf]) -> Result<File> {
+    pub(crate) fn with_programs(&self, programs: &[PathBuf], debian: &[PathBuf]) -> Result<File> {
         let guest = env::current_exe()?.with_file_name("guest");
         ensure!(guest.is_file(), "{} is missing: build both programs of tests/hwsim", guest.display());
         let scratch = tempfile::tempdir()?;
@@ -72,6 +73,10 @@ impl Image {
         for program in programs {
             let name = program.file_name().context("a program without a name")?;
             strip_into(&root, program, &Path::new(PROGRAMS_DIR).join(name))?;
+        }
+        for file in debian {
+            copy_into(&root, file, &place(file))?;
+            libraries(file).iter().try_for_each(|library| copy_into(&root, library, library))?;
         }
         let layer = scratch.path().join("layer.cpio");
         pack(&root, &layer)?;
@@ -114,6 +119,13 @@ fn lay_out(root: &Path) -> Result<()> {
         fs::write(root.join(file), text)?;
     }
     Ok(())
+}
+
+/// Where a file of Debian is in the machine, in which `/usr` has nothing but links.
+fn place(file: &Path) -> PathBuf {
+    let below = file.strip_prefix("/usr").or_else(|_| file.strip_prefix("/")).unwrap_or(file);
+    Path::new("/")
+        .join(below.strip_prefix("sbin").map_or_else(|_| below.to_owned(), |name| Path::new("bin").join(name)))
 }
 
 /// What the dynamic loader says the program needs; nothing for a static one, on which `ldd` fails.
@@ -175,3 +187,20 @@ const CONFIGURATION: &[(&str, &str)] = &[
     ("etc/nsswitch.conf", "hosts: files\npasswd: files\ngroup: files\n"),
     ("etc/hosts", "127.0.0.1 localhost\n"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_lands_on_one_of_the_machines_links() {
+        for (file, expected) in [
+            ("/usr/sbin/NetworkManager", "/bin/NetworkManager"),
+            ("/usr/bin/nmcli", "/bin/nmcli"),
+            ("/sbin/x", "/bin/x"),
+            ("/usr/lib/x86_64-linux-gnu/NetworkManager/1/p.so", "/lib/x86_64-linux-gnu/NetworkManager/1/p.so"),
+        ] {
+            assert_eq!(place(Path::new(file)), Path::new(expected), "{file}");
+        }
+    }
+}

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
-use hwsim::{BROKEN, FIGURES_FILE, STORIES, Story, TIMED_OUT};
+use hwsim::{BROKEN, Debian, FIGURES_FILE, STORIES, Story, TIMED_OUT};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cache::Cache;
@@ -47,7 +47,7 @@ enum Job {
     Run(Run),
     /// Show the stories
     List,
-    /// Install packages, fetch the kernel, build the file system; `run` does it too
+    /// Install the packages of every story, fetch the kernel, build the file system; `run` does it too
     Prepare,
 }
 
@@ -94,20 +94,20 @@ fn perform(cli: &Cli) -> Result<u8> {
     match &cli.job {
         Job::List => {
             for story in STORIES {
-                println!("{:8} {}", story.name, story.about);
+                println!("{:14} {}", story.name, story.about);
             }
             Ok(0)
         }
         Job::Prepare => {
             note_signals()?;
-            prepare(cli.cache.as_deref())?;
+            prepare(cli.cache.as_deref(), &[])?;
             Ok(0)
         }
         Job::Run(run) => {
             check_programs(run)?;
             // From here on a signal does not end us on the spot: what was begun is undone first.
             let signal = note_signals()?;
-            let image = prepare(cli.cache.as_deref())?;
+            let image = prepare(cli.cache.as_deref(), run.story.debian)?;
             tell(run, &image, &signal)
         }
     }
@@ -129,9 +129,9 @@ fn note_signals() -> Result<Arc<AtomicUsize>> {
     Ok(signal)
 }
 
-fn prepare(dir: Option<&Path>) -> Result<Image> {
+fn prepare(dir: Option<&Path>, more: &[Debian]) -> Result<Image> {
     ensure!(cfg!(all(target_os = "linux", target_arch = "x86_64")), "the lab needs an x86-64 Linux host");
-    packages::install_missing()?;
+    packages::install_missing(more)?;
     let cache = Cache::open(dir)?;
     let kernel = kernel::prepare(&cache)?;
     image::prepare(&cache, &kernel)
@@ -148,7 +148,7 @@ fn check_programs(run: &Run) -> Result<()> {
 fn tell(run: &Run, image: &Image, signal: &AtomicUsize) -> Result<u8> {
     let results = empty_directory(&run.results.join(run.story.name))?;
     let programs: Vec<_> = run.story.programs.iter().map(|program| run.bin_dir.join(program)).collect();
-    let boot = image.with_programs(&programs)?;
+    let boot = image.with_programs(&programs, &packages::files(run.story.debian)?)?;
     let machine = Machine {
         kernel: &image.kernel,
         initramfs: &boot,

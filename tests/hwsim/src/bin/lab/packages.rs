@@ -4,23 +4,24 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use hwsim::Debian;
 
 use crate::command::{command, output};
 
-/// Installs what is missing; does nothing, and needs no root, when all is there.
+/// Installs what is missing of what every story needs and of these; does nothing, and needs no root, when all is there.
 ///
 /// # Errors
 /// When something is missing and cannot be installed; the error says what, and what to type.
-pub(crate) fn install_missing() -> Result<()> {
+pub(crate) fn install_missing(more: &[Debian]) -> Result<()> {
     ensure!(
         output(&mut command(&["dpkg-query", "--version"])).is_ok(),
         "this is no Debian or Ubuntu; the lab takes its programs from Debian packages: {}",
         PACKAGES.join(" ")
     );
-    let missing = missing();
+    let missing = missing(more);
     if missing.is_empty() {
         return Ok(());
     }
@@ -36,8 +37,25 @@ pub(crate) fn install_missing() -> Result<()> {
     result
 }
 
-fn missing() -> Vec<&'static str> {
-    PACKAGES.iter().copied().filter(|package| !is_installed(package)).collect()
+/// Where the files of installed packages are.
+///
+/// # Errors
+/// When a package has no such file.
+pub(crate) fn files(of: &[Debian]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for Debian { package, files: names } in of {
+        let listing = output(&mut command(&["dpkg-query", "-L", package]))?;
+        for name in *names {
+            let path = listing.lines().map(Path::new).find(|path| path.ends_with(name) && path.is_file());
+            files.push(path.with_context(|| format!("{package} has no {name}"))?.to_owned());
+        }
+    }
+    Ok(files)
+}
+
+fn missing(more: &[Debian]) -> Vec<&'static str> {
+    let more = more.iter().map(|debian| debian.package);
+    PACKAGES.iter().copied().chain(more).filter(|package| !is_installed(package)).collect()
 }
 
 fn is_installed(package: &str) -> bool {

@@ -5,6 +5,7 @@ mod demo;
 mod doors;
 mod greet;
 mod greeting;
+mod networkmanager;
 mod ownership;
 mod pace;
 mod record;
@@ -26,6 +27,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "doors" => doors::tell(),
         "greet" => greet::tell(),
         "ownership" => ownership::tell(),
+        "networkmanager" => networkmanager::tell(),
         "pace" => pace::tell().map(|()| true),
         "rest" => rest::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
