@@ -62,11 +62,15 @@ impl Bus {
     /// The Wi-Fi device with this interface, or the first one, that NetworkManager manages.
     ///
     /// # Errors
-    /// When NetworkManager is not there.
+    /// When NetworkManager does not answer.
     pub(in super::super) async fn wifi_device(
         &self,
         interface: Option<&str>,
     ) -> Result<Option<(String, Device)>, Failure> {
+        // Asking one that does not run could start it.
+        if !self.is_here().await? {
+            return Ok(None);
+        }
         let devices: Vec<OwnedObjectPath> = self.call(ROOT, NM, "GetDevices", &()).await?;
         let mut found = Vec::new();
         for device in devices {
@@ -79,6 +83,13 @@ impl Bus {
             }
         }
         Ok(found.into_iter().min_by(|one, other| one.0.cmp(&other.0)))
+    }
+
+    async fn is_here(&self) -> Result<bool, Error> {
+        let dbus = "org.freedesktop.DBus";
+        let answer =
+            self.0.call_method(Some(dbus), "/org/freedesktop/DBus", Some(dbus), "NameHasOwner", &(NM,)).await?;
+        Ok(answer.body().deserialize()?)
     }
 
     /// Calls a method.
