@@ -4,6 +4,7 @@
 
 use crate::directory::parse_server;
 use crate::place::Position;
+use crate::radio::Manager;
 use crate::share::args::Share;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
@@ -15,7 +16,7 @@ use welcome_proto::lan;
 /// Find a shared Wi-Fi around here, join it, and receive its message.
 ///
 /// The networks that people share are in the list of a directory server. `welcome` compares it with what is on the air,
-/// joins the strongest listed network by wpa_supplicant, and asks the router for the message of whoever shares it.
+/// joins the strongest listed network by NetworkManager or wpa_supplicant, and asks the router for the message of whoever shares it.
 ///
 /// Messages go to standard output, everything else to standard error; with --json all goes to standard output, one
 /// object a line.
@@ -43,7 +44,7 @@ pub enum Command {
     Receive(Wait),
     /// Join, stay, show each message as it comes, and join again when the network is lost
     Watch(Join),
-    /// Remove the network that `connect` added, and enable the former ones again
+    /// Leave the network that `connect` joined, and let the former ones be used again
     Leave,
     /// For who shares a network: offer it, prove that it is yours, write its message
     #[command(subcommand)]
@@ -62,12 +63,15 @@ pub struct Fetch {
 #[derive(Debug, Clone, Args)]
 pub struct Join {
     /// Runs this by `sh -c` once joined, with $INTERFACE set, to get an address, and ends it when this program ends
-    /// (default: the system's own DHCP client does that)
+    /// (default: the system's own DHCP client does that; NetworkManager always does)
     #[arg(long, value_name = "CMD")]
     pub dhcp: Option<String>,
     /// How long joining may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
     pub join_wait: Duration,
+    /// Leaves the network that this computer is connected to, if it finds a shared one; it is joined again at the end
+    #[arg(long)]
+    pub replace: bool,
     /// How to wait.
     #[command(flatten)]
     pub wait: Wait,
@@ -87,12 +91,15 @@ pub struct Wait {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The Wi-Fi interface
-    #[arg(short, long, global = true, value_name = "NAME", value_parser = interface, default_value = "wlan0")]
-    pub interface: String,
-    /// Where wpa_supplicant has its control sockets
-    #[arg(long, global = true, value_name = "DIR", default_value = "/run/wpa_supplicant")]
-    pub ctrl_dir: PathBuf,
+    /// The Wi-Fi interface (default: the first one)
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = interface)]
+    pub interface: Option<String>,
+    /// Who manages the interface
+    #[arg(long, global = true, value_enum, default_value_t = Manager::Auto)]
+    pub manager: Manager,
+    /// Where wpa_supplicant has its control sockets (default: /run/wpa_supplicant or /var/run/wpa_supplicant)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub ctrl_dir: Option<PathBuf>,
     /// Where the list is kept (default: $XDG_STATE_HOME/welcome or ~/.local/state/welcome)
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -114,7 +121,7 @@ pub struct Common {
     /// Tells the directory which networks are heard, if none of them is in a list that is kept
     #[arg(long, global = true)]
     pub ask: bool,
-    /// Scans only this frequency (repeat or separate by commas)
+    /// Scans only this frequency (repeat or separate by commas); NetworkManager scans all the same
     #[arg(long, global = true, value_name = "MHZ", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(2000..8000))]
     pub freq: Vec<u32>,
@@ -150,6 +157,7 @@ Exit status:
     3  joined, but no message came; this computer stays connected
     4  none of the listed networks is on the air (share: not the one that is meant)
     5  joining failed; everything is as before
+    6  this computer is connected to another network, and --replace was not given
     7  the network was not verified; what was asked of the server is taken back
    64  the arguments are wrong
    69  the directory cannot be reached and no list is kept (share: it cannot be reached)

@@ -117,7 +117,7 @@ pub fn parse_server(text: &str) -> Result<Url, String> {
     }
 }
 
-fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
+pub(crate) fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
     use_ring();
     let mut builder = Client::builder()
         .user_agent(concat!("welcome/", env!("CARGO_PKG_VERSION")))

@@ -85,28 +85,63 @@ impl List {
     /// The entry of a BSSID.
     #[must_use]
     pub fn get(&self, bssid: Bssid) -> Option<ListEntry> {
-        let Network { ssid, key, area, needed, signer, security, assurance } = self.network(bssid)?;
-        Some(ListEntry {
-            bssid,
-            ssid: ssid.clone(),
-            security: *security,
-            key: key.clone(),
-            area: self.areas[*area as usize].clone(),
-            needed: *needed,
-            assurance: *assurance,
-            signer: signer.map(|signer| self.signers[signer as usize].clone()),
-        })
+        self.find(bssid).map(Listed::entry)
     }
 
     /// The area that a BSSID belongs to.
     #[must_use]
     pub fn area(&self, bssid: Bssid) -> Option<&AreaId> {
-        self.network(bssid).map(|network| &self.areas[network.area as usize])
+        self.find(bssid).map(Listed::area)
     }
 
-    fn network(&self, bssid: Bssid) -> Option<&Network> {
+    /// What is known of a BSSID, where it is.
+    pub(crate) fn find(&self, bssid: Bssid) -> Option<Listed<'_>> {
         let at = self.index.binary_search_by_key(&bssid, |(bssid, _)| *bssid).ok()?;
-        Some(&self.networks[self.index[at].1 as usize])
+        Some(Listed { bssid, network: &self.networks[self.index[at].1 as usize], list: self })
+    }
+}
+
+/// One BSSID in a list.
+#[derive(Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    bssid: Bssid,
+    network: &'a Network,
+    list: &'a List,
+}
+
+impl<'a> Listed<'a> {
+    pub(crate) fn entry(self) -> ListEntry {
+        let Network { ssid, key, needed, signer, security, assurance, .. } = self.network;
+        ListEntry {
+            bssid: self.bssid,
+            ssid: ssid.clone(),
+            security: *security,
+            key: key.clone(),
+            area: self.area().clone(),
+            needed: *needed,
+            assurance: *assurance,
+            signer: signer.map(|signer| self.list.signers[signer as usize].clone()),
+        }
+    }
+
+    pub(crate) fn area(self) -> &'a AreaId {
+        &self.list.areas[self.network.area as usize]
+    }
+
+    pub(crate) fn ssid(self) -> &'a Ssid {
+        &self.network.ssid
+    }
+
+    pub(crate) fn security(self) -> Security {
+        self.network.security
+    }
+
+    pub(crate) fn has_key(self) -> bool {
+        self.network.key.is_some()
+    }
+
+    pub(crate) fn needed(self) -> u32 {
+        self.network.needed
     }
 }
 

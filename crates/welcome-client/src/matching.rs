@@ -17,6 +17,7 @@
 //!
 //! N comes with each area, and is never below what the program itself asks for.
 
+use crate::list::Listed;
 use crate::{List, Sighting};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,9 +118,9 @@ pub fn recognise(heard: &[Sighting], list: &List, policy: &Policy) -> Recognised
     let mut recognised = Recognised::default();
     let mut genuine = Vec::new();
     for sighting in heard {
-        let Some(entry) = list.get(sighting.bssid) else { continue };
-        match is_genuine(sighting, &entry) {
-            Ok(()) => genuine.push((sighting, entry)),
+        let Some(listed) = list.find(sighting.bssid) else { continue };
+        match is_genuine(sighting, listed) {
+            Ok(()) => genuine.push((sighting, listed)),
             Err(refusal) => recognised.refused.push((sighting.clone(), refusal)),
         }
     }
@@ -132,9 +133,12 @@ pub fn recognise(heard: &[Sighting], list: &List, policy: &Policy) -> Recognised
         !is_copied
     });
     let together = Together::of(&genuine);
-    for (sighting, entry) in genuine {
-        match variant(&entry, &together, policy) {
-            Ok(variant) => recognised.candidates.push(Candidate { sighting: sighting.clone(), entry, variant }),
+    for (sighting, listed) in genuine {
+        match variant(listed, &together, policy) {
+            Ok(variant) => {
+                let (sighting, entry) = (sighting.clone(), listed.entry());
+                recognised.candidates.push(Candidate { sighting, entry, variant });
+            }
             Err(refusal) => recognised.refused.push((sighting.clone(), refusal)),
         }
     }
@@ -144,10 +148,10 @@ pub fn recognise(heard: &[Sighting], list: &List, policy: &Policy) -> Recognised
 }
 
 /// Whether a bss with a listed address is what the list says.
-fn is_genuine(sighting: &Sighting, entry: &ListEntry) -> Result<(), Refusal> {
-    if sighting.ssid.as_ref() != Some(&entry.ssid) {
+fn is_genuine(sighting: &Sighting, listed: Listed<'_>) -> Result<(), Refusal> {
+    if sighting.ssid.as_ref() != Some(listed.ssid()) {
         Err(Refusal::OtherName)
-    } else if !sighting.security.is_some_and(|security| is_as_strong(security, entry.security)) {
+    } else if !sighting.security.is_some_and(|security| is_as_strong(security, listed.security())) {
         Err(Refusal::OtherSecurity)
     } else {
         Ok(())
@@ -167,15 +171,15 @@ fn is_as_strong(heard: Security, listed: Security) -> bool {
 }
 
 /// Which BSSIDs were heard as they are listed.
-struct Together {
-    by_area: BTreeMap<AreaId, BTreeSet<Bssid>>,
+struct Together<'a> {
+    by_area: BTreeMap<&'a AreaId, BTreeSet<Bssid>>,
 }
 
-impl Together {
-    fn of(genuine: &[(&Sighting, ListEntry)]) -> Self {
-        let mut by_area = BTreeMap::<AreaId, BTreeSet<Bssid>>::new();
-        for (sighting, entry) in genuine {
-            by_area.entry(entry.area.clone()).or_default().insert(sighting.bssid);
+impl<'a> Together<'a> {
+    fn of(genuine: &[(&Sighting, Listed<'a>)]) -> Self {
+        let mut by_area = BTreeMap::<&AreaId, BTreeSet<Bssid>>::new();
+        for (sighting, listed) in genuine {
+            by_area.entry(listed.area()).or_default().insert(sighting.bssid);
         }
         Self { by_area }
     }
@@ -189,18 +193,18 @@ impl Together {
     }
 }
 
-fn variant(entry: &ListEntry, together: &Together, policy: &Policy) -> Result<Variant, Refusal> {
-    let needs_key = entry.security.needs_key();
-    if needs_key && entry.key.is_none() {
+fn variant(listed: Listed<'_>, together: &Together<'_>, policy: &Policy) -> Result<Variant, Refusal> {
+    let needs_key = listed.security().needs_key();
+    if needs_key && !listed.has_key() {
         return Err(Refusal::NoKey);
     }
-    let needed = entry.needed.max(policy.at_least);
+    let needed = listed.needed().max(policy.at_least);
     if needed <= 1 {
         return Ok(if needs_key { Variant::Two } else { Variant::One });
     }
     // The third claim counts within one area, the fourth in the whole list.
     let (variant, heard) =
-        if needs_key { (Variant::Four, together.in_list()) } else { (Variant::Three, together.in_area(&entry.area)) };
+        if needs_key { (Variant::Four, together.in_list()) } else { (Variant::Three, together.in_area(listed.area())) };
     let heard = u32::try_from(heard).unwrap_or(u32::MAX);
     if heard >= needed { Ok(variant) } else { Err(Refusal::TooFew { heard, needed }) }
 }

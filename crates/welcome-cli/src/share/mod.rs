@@ -18,14 +18,11 @@ use self::api::Api;
 use self::args::Share;
 use crate::exit::Failure;
 use crate::run::Run;
-use crate::scan::scan;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::timeout;
 use welcome_client::Sighting;
-use welcome_proto::announce::Place;
-use welcome_proto::{Bssid, ChallengeId, NetworkId, RouterId};
+use welcome_proto::{ChallengeId, NetworkId, RouterId};
 
 /// What this run began at the server.
 #[derive(Debug, Default)]
@@ -82,19 +79,7 @@ impl Run<'_> {
 
     /// What is on the air at this moment.
     async fn hear(&self) -> Result<Vec<Sighting>, Failure> {
-        let mut wpa = self.wpa().await?;
-        scan(&mut wpa, &self.common.freq).await
-    }
-
-    /// Where a network is that is offered, if that was said.
-    fn place(&self) -> Option<Place> {
-        self.common.place
-    }
-
-    /// What the list that is kept has, for who asks no server.
-    fn kept_bssids(&self) -> BTreeSet<Bssid> {
-        let kept = self.kept().map(|kept| kept.entries).unwrap_or_default();
-        kept.into_iter().map(|entry| entry.bssid).collect()
+        self.open(&mut None).await?.scan(&self.common.freq).await
     }
 }
 

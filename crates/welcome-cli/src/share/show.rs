@@ -81,7 +81,12 @@ impl Run<'_> {
     /// What is listed of what is heard: by the server, or by the list that is kept.
     async fn listed(&self, heard: &[Sighting]) -> Result<BTreeSet<Bssid>, Failure> {
         if self.common.server.is_none() {
-            return Ok(self.kept_bssids());
+            let kept = self.kept_list();
+            return Ok(heard
+                .iter()
+                .map(|sighting| sighting.bssid)
+                .filter(|bssid| kept.get(*bssid).is_some())
+                .collect());
         }
         let loudest = heard.iter().map(|sighting| sighting.bssid).take(MAX_BSSIDS).collect();
         match Api::of_witness(&self.common)?.look_up(loudest).await {

@@ -109,8 +109,8 @@ impl Run<'_> {
                 .map(|text| Secret::new(text.trim_end_matches(['\r', '\n'])))
         });
         let bss = radios(ssid, heard);
-        let new =
-            AnnouncedNetwork { id, ssid: ssid.clone(), security, key: key.transpose()?, place: self.place(), bss };
+        let place = self.place().await?;
+        let new = AnnouncedNetwork { id, ssid: ssid.clone(), security, key: key.transpose()?, place, bss };
         let (router, network) = api.add(&new).await?;
         self.pending.added.replace(Some((router.clone(), network.clone())));
         let fields = json!({ "router": router, "network": network, "ssid": ssid, "bss": new.bss });

@@ -240,10 +240,12 @@ impl Lab {
 
     pub fn start(&self, args: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_welcome"))
-            .args(["--ctrl-dir", self.dir.path().to_str().unwrap()])
+            .args(["--interface", "wlan0", "--ctrl-dir", self.dir.path().to_str().unwrap()])
             .args(["--state-dir", self.dir.path().join("state").to_str().unwrap()])
             .args(args)
             .env("TMPDIR", self.dir.path())
+            // Whatever manages this computer's own radios is not asked.
+            .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}/no-bus", self.dir.path().display()))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -310,9 +312,14 @@ pub struct Ended {
 impl Running {
     /// Waits for an event of that name.
     pub fn until(&self, event: &str) {
+        self.until_within(event, Duration::from_secs(10));
+    }
+
+    /// The same, for what takes longer.
+    pub fn until_within(&self, event: &str, limit: Duration) {
         let began = Instant::now();
         while !events(&self.lines.lock().unwrap()).iter().any(|value| value["event"] == event) {
-            assert!(began.elapsed() < Duration::from_secs(10), "no {event}: {:#?}", self.lines.lock().unwrap());
+            assert!(began.elapsed() < limit, "no {event}: {:#?}", self.lines.lock().unwrap());
             thread::sleep(Duration::from_millis(5));
         }
     }
