@@ -51,7 +51,7 @@ pub enum Scope {
     WriteRouters,
     /// Put images, write and publish offers, say something live.
     WriteOffers,
-    /// Offer and verify networks by hand, as `welcome share` does.
+    /// Offer and verify networks by hand and write their messages, as `welcome share` does.
     Share,
 }
 

@@ -167,7 +167,7 @@ struct Ear<'a> {
 impl Ear<'_> {
     async fn listen(&mut self) -> Result<Verdict, Failure> {
         let deadline = Instant::now() + Duration::from_secs(LIFETIME);
-        let mut failures = 0;
+        let (mut failures, mut told) = (0, Instant::now());
         loop {
             match self.round().await {
                 Ok(Some(verdict)) => return Ok(verdict),
@@ -181,6 +181,11 @@ impl Ear<'_> {
             }
             if Instant::now() > deadline {
                 return Err(Failure::NotVerified("nobody heard the challenge in time".into()));
+            }
+            if told.elapsed() >= SIGN_OF_LIFE {
+                let left = deadline.saturating_duration_since(Instant::now()).as_secs();
+                self.run.output.doing(&format!("still listening, for {left} s at most"));
+                told = Instant::now();
             }
             sleep(PAUSE).await;
         }
@@ -241,5 +246,7 @@ impl Ear<'_> {
 
 /// Between two scans.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For a person who waits.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// In a row.
 const MOST_FAILURES: u32 = 5;

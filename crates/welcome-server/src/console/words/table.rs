@@ -424,7 +424,7 @@ words! {
     scope_read_fleet: "See routers, networks, offers and reports.", "查看路由器、网络、消息和报告。";
     scope_write_routers: "Add, change and revoke routers; verify networks.", "添加、更改和撤销路由器；验证网络。";
     scope_write_offers: "Write and publish offers.", "撰写并发布消息。";
-    scope_share: "Offer and verify networks by hand, as welcome share does.", "像 welcome share 那样手动提供并验证网络。";
+    scope_share: "Offer and verify networks by hand and write their messages, as welcome share does.", "像 welcome share 那样手动提供并验证网络，并撰写其消息。";
     made: "Made", "创建时间";
     last_used: "Last used", "最近使用";
     for_good: "for good", "长期有效";
