@@ -18,7 +18,6 @@ BROWSER := tests/browser
 PEERS := $(BUILD)/bench/peers
 FETCH_PEERS = apt-get install -y -qq --download-only --no-install-recommends -o Debug::NoLocking=1 -o APT::Sandbox::User= \
     -o Dir::Cache::archives="$(abspath $(PEERS))/packages" lighttpd opennds iptables iproute2 curl >/dev/null 2>&1
-FUZZ := --manifest-path fuzz/Cargo.toml --target-dir $(BUILD)/fuzz
 # What `make fuzz` looks at, and for how long each.
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 FUZZ_SECONDS ?= 60
@@ -33,7 +32,7 @@ QUICK := CARGO_PROFILE_ROUTER_LTO=off CARGO_PROFILE_ROUTER_CODEGEN_UNITS=16
 CROSS := $(BUILD)/cross
 XTASK := cargo run --quiet -p xtask --
 # The server's tests that run a second time, on PostgreSQL; those of `faults` start one by themselves.
-ON_POSTGRES := test(/^(api|console|content|ownership|push|snapshots|venue)::/)
+ON_POSTGRES := test(/^(api|arrivals|console|content|ownership|push|snapshots|venue)::/)
 # All files in the packages bear this moment: the same sources give the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
@@ -57,7 +56,6 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	$(XTASK) cross --captures --targets mips --out $(CROSS) --zig $(CROSS)/zig
 	$(MAKE) --no-print-directory installed
 	cargo nextest run $(HWSIM)
-	cargo nextest run $(FUZZ)
 	$(MAKE) --no-print-directory browser
 	$(MAKE) --no-print-directory api
 	$(LAB) run doors --bin-dir $(BUILD)/debug
@@ -67,10 +65,8 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 check: needs-check ## Form, lints, documentation, licences and origins of dependencies
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/hwsim/Cargo.toml --check
-	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked $(HWSIM) --all-targets -- -D warnings
-	cargo clippy --locked $(FUZZ) --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked $(HWSIM) --no-deps
 	cargo deny --locked check bans licenses sources
@@ -94,6 +90,7 @@ bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TA
 	@$(BUILD)/release/bench-server $(BUILD)/bench/welcome-server
 	@$(BUILD)/release/bench-client
 	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
+	@$(LAB) run rest --bench --bin-dir $(BUILD)/bench
 
 fuzz: needs ## Look for bytes that break a parser: make fuzz FUZZ_TARGETS=sse FUZZ_SECONDS=600 (needs a nightly toolchain)
 	$(call crate,cargo-fuzz)

@@ -131,8 +131,9 @@ impl Emulated {
             let agent = self.run(&world, "", &server.section(trusted));
             let socket = world.path("status.sock");
             let (mut said, until) = (Value::Null, Instant::now() + PATIENCE);
-            // The first moments it has not tried yet.
-            while said["server"]["link"] != link || said["server"]["reason"] == "not tried yet" {
+            // The first moments it has not tried yet, or is about to.
+            let early = ["not tried yet", "connecting"].map(Value::from);
+            while said["server"]["link"] != link || early.contains(&said["server"]["reason"]) {
                 assert!(Instant::now() < until, "with {trusted}: {said}");
                 sleep(Duration::from_millis(200)).await;
                 let output = self.output(&["status", "--json", "--socket", &socket]);

@@ -3,15 +3,15 @@
 //! In: the name of an interface. Out: a [`Route`]. Somebody else asks for the address: the system's own DHCP client, or
 //! the command of `--dhcp`.
 //!
-//! The kernel is asked every few milliseconds. Being told by it (netlink) would be no quicker by more than that, and
-//! take ten times the code.
+//! The kernel says when something has changed, and is then asked what there is.
 
+use crate::changes::Changes;
 use anyhow::Context as _;
 use nix::ifaddrs::getifaddrs;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How to reach the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +58,15 @@ pub async fn wait_for_change(interface: &str, route: Route) -> anyhow::Result<()
 }
 
 async fn until<T>(interface: &str, wanted: impl Fn(Option<Route>) -> Option<T>) -> anyhow::Result<T> {
-    let began = Instant::now();
+    let changes = Changes::listen()?;
     loop {
         if let Some(found) = wanted(look(interface)?) {
             return Ok(found);
         }
-        sleep(if began.elapsed() < EAGER_FOR { EAGER } else { LAZY }).await;
+        // Events make it fast, a look makes it true.
+        if let Ok(changed) = timeout(LOOK_EVERY, changes.next()).await {
+            changed?;
+        }
     }
 }
 
@@ -150,11 +153,8 @@ fn gateway_v6(table: &str, interface: &str) -> Option<Ipv6Addr> {
 
 /// The route goes by a gateway (linux/route.h).
 const RTF_GATEWAY: u32 = 2;
-/// How often to look, at first.
-const EAGER: Duration = Duration::from_millis(20);
-const EAGER_FOR: Duration = Duration::from_secs(10);
-/// How often to look while somebody stays for hours.
-const LAZY: Duration = Duration::from_millis(500);
+/// How often to look while nothing is told.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

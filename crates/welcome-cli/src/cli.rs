@@ -3,18 +3,20 @@
 //! In: arguments. Out: checked options, or a text for the user. Nothing is done here.
 
 use crate::directory::parse_server;
+use crate::place::Position;
+use crate::radio::Manager;
+use crate::share::args::Share;
 use clap::{Args, Parser, Subcommand};
 use reqwest::Url;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use welcome_proto::announce::Place;
 use welcome_proto::lan;
 
 /// Find a shared Wi-Fi around here, join it, and receive its message.
 ///
 /// The networks that people share are in the list of a directory server. `welcome` compares it with what is on the air,
-/// joins the strongest listed network by wpa_supplicant, and asks the router for the message of whoever shares it.
+/// joins the strongest listed network by NetworkManager or wpa_supplicant, and asks the router for the message of whoever shares it.
 ///
 /// Messages go to standard output, everything else to standard error; with --json all goes to standard output, one
 /// object a line.
@@ -33,7 +35,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Get the list of shared networks from the directory and keep it
-    Fetch,
+    Fetch(Fetch),
     /// Show what is on the air, and what of it is in the list
     Scan,
     /// Join the strongest listed network and receive its message
@@ -42,20 +44,34 @@ pub enum Command {
     Receive(Wait),
     /// Join, stay, show each message as it comes, and join again when the network is lost
     Watch(Join),
-    /// Remove the network that `connect` added, and enable the former ones again
+    /// Leave the network that `connect` joined, and let the former ones be used again
     Leave,
+    /// For who shares a network: offer it, prove that it is yours, write its message
+    #[command(subcommand)]
+    Share(Share),
+}
+
+/// How to fetch.
+#[derive(Debug, Clone, Args)]
+pub struct Fetch {
+    /// Trusts the key that the directory signs with at this moment, whatever it was before
+    #[arg(long)]
+    pub trust_new_key: bool,
 }
 
 /// How to join.
 #[derive(Debug, Clone, Args)]
 pub struct Join {
     /// Runs this by `sh -c` once joined, with $INTERFACE set, to get an address, and ends it when this program ends
-    /// (default: the system's own DHCP client does that)
+    /// (default: the system's own DHCP client does that; NetworkManager always does)
     #[arg(long, value_name = "CMD")]
     pub dhcp: Option<String>,
     /// How long joining may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "20")]
     pub join_wait: Duration,
+    /// Leaves the network that this computer is connected to, if it finds a shared one; it is joined again at the end
+    #[arg(long)]
+    pub replace: bool,
     /// How to wait.
     #[command(flatten)]
     pub wait: Wait,
@@ -75,12 +91,15 @@ pub struct Wait {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The Wi-Fi interface
-    #[arg(short, long, global = true, value_name = "NAME", value_parser = interface, default_value = "wlan0")]
-    pub interface: String,
-    /// Where wpa_supplicant has its control sockets
-    #[arg(long, global = true, value_name = "DIR", default_value = "/run/wpa_supplicant")]
-    pub ctrl_dir: PathBuf,
+    /// The Wi-Fi interface (default: the first one)
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = interface)]
+    pub interface: Option<String>,
+    /// Who manages the interface
+    #[arg(long, global = true, value_enum, default_value_t = Manager::Auto)]
+    pub manager: Manager,
+    /// Where wpa_supplicant has its control sockets (default: /run/wpa_supplicant or /var/run/wpa_supplicant)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub ctrl_dir: Option<PathBuf>,
     /// Where the list is kept (default: $XDG_STATE_HOME/welcome or ~/.local/state/welcome)
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -90,13 +109,19 @@ pub struct Common {
     /// Trusts the certificate authorities in this PEM file, too
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Shows the directory the API token in this file: without one it gives no keys
+    /// Shows the directory the API token in this file: without one it gives no keys, and nothing can be shared
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Asks the directory only for what is around here
-    #[arg(long, global = true, value_name = "LAT,LON", allow_hyphen_values = true)]
-    pub place: Option<Place>,
-    /// Scans only this frequency (repeat or separate by commas)
+    /// Asks the directory only for the region around here, and its neighbours: LAT,LON, or `geoclue` to ask this system
+    #[arg(long, global = true, value_name = "PLACE", allow_hyphen_values = true, conflicts_with = "place_command")]
+    pub place: Option<Position>,
+    /// The same, for a command that `sh -c` runs and that prints LAT,LON
+    #[arg(long, global = true, value_name = "CMD")]
+    pub place_command: Option<String>,
+    /// Tells the directory which networks are heard, if none of them is in a list that is kept
+    #[arg(long, global = true)]
+    pub ask: bool,
+    /// Scans only this frequency (repeat or separate by commas); NetworkManager scans all the same
     #[arg(long, global = true, value_name = "MHZ", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(2000..8000))]
     pub freq: Vec<u32>,
@@ -130,10 +155,12 @@ const EXIT: &str = "\
 Exit status:
     0  a message arrived (or, for the other commands: done)
     3  joined, but no message came; this computer stays connected
-    4  none of the listed networks is on the air
+    4  none of the listed networks is on the air (share: not the one that is meant)
     5  joining failed; everything is as before
+    6  this computer is connected to another network, and --replace was not given
+    7  the network was not verified; what was asked of the server is taken back
    64  the arguments are wrong
-   69  the directory cannot be reached and no list is kept
+   69  the directory cannot be reached and no list is kept (share: it cannot be reached)
   130  interrupted; everything is as before
     1  the rest";
 
@@ -153,7 +180,7 @@ mod tests {
         let cli = Cli::parse_from(["welcome", "--json", "connect", "--freq", "2412,2437", "--place", "-1.5,2"]);
         assert!(cli.common.json);
         assert_eq!(cli.common.freq, [2412, 2437]);
-        assert_eq!(cli.common.place.unwrap().lat, -1.5);
+        assert_eq!(cli.common.place, Some("-1.5,2".parse().unwrap()));
     }
 
     #[test]

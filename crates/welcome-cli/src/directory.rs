@@ -1,34 +1,102 @@
-//! Asks the directory server for the list of shared networks.
+//! Talks with the directory server.
 //!
-//! In: where the server is, and what is kept already. Out: a new list, or that the kept one still holds. TLS is
-//! verified always; plain HTTP is for a server on this computer only. What comes is limited in size and time.
+//! In: where the server is, whom to trust, and which token to show. Out: answers of a limited size within a limited time.
+//! TLS is verified always; plain HTTP is for a server on this computer only. A server that has too much to do says when to
+//! come again, and is obeyed if that is soon.
 
-use crate::kept::{Kept, MAX_ENTRIES};
 use anyhow::{Context as _, anyhow, bail};
-use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH};
-use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use welcome_proto::announce::Place;
-use welcome_proto::lookup::{ListEntry, Listing};
+use std::time::Duration;
+use tokio::time::sleep;
 use welcome_proto::problem::Problem;
 
-/// What to ask for, and where.
+/// A directory server, and how to ask it.
 #[derive(Debug, Clone)]
-pub struct Query {
-    /// `https://…`, or `http://` with a loopback host.
-    pub server: Url,
-    /// Only what is around here; everything when there is none.
-    pub place: Option<Place>,
+pub struct Directory {
+    client: Client,
+    server: Url,
+    has_token: bool,
 }
 
-/// What the directory answered.
-#[derive(Debug)]
-pub enum Fetched {
-    /// This is the list.
-    New(Kept),
-    /// The kept one still holds.
-    Unchanged,
+impl Directory {
+    /// A server whose certificate is signed by the system's authorities or by one in `ca_file` (PEM), and which is shown
+    /// the API token in `token_file`.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or holds no certificate or no token.
+    pub fn new(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Self> {
+        let client = client(server, ca_file, token_file)?;
+        Ok(Self { client, server: server.clone(), has_token: token_file.is_some() })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+
+    /// Whether it is shown a token, and may give keys.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.has_token
+    }
+
+    /// The address of something it has; a server may live below a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.server.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+
+    /// Asks for what is at that address, unless it still is what `etag` names.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or has too much to do for a while.
+    pub async fn get(&self, url: Url, accept: &'static str, etag: Option<&str>) -> anyhow::Result<Response> {
+        let mut request = self.client.get(url).header(ACCEPT, accept);
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        send(request).await
+    }
+
+    /// Sends JSON there.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub async fn post(&self, url: Url, body: &impl Serialize) -> anyhow::Result<Response> {
+        let body = serde_json::to_vec(body)?;
+        send(self.client.post(url).header(CONTENT_TYPE, JSON).header(ACCEPT, JSON).body(body)).await
+    }
+}
+
+async fn send(request: RequestBuilder) -> anyhow::Result<Response> {
+    let mut attempt = 1;
+    loop {
+        let request = request.try_clone().context("failed to make a request")?;
+        let response = request.send().await.map_err(reason).context("failed to reach the directory")?;
+        if response.status() != StatusCode::TOO_MANY_REQUESTS {
+            return Ok(response);
+        }
+        let wait = retry_after(response.headers().get(RETRY_AFTER));
+        if attempt == ATTEMPTS || wait > PATIENCE {
+            bail!("the directory was asked too often; it answers again in {} s", wait.as_secs());
+        }
+        attempt += 1;
+        sleep(wait.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
+    }
+}
+
+/// Seconds alone: a date would need our clock to be right.
+fn retry_after(header: Option<&HeaderValue>) -> Duration {
+    let seconds = header.and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(1)).max(Duration::from_secs(1))
 }
 
 /// Checks the address of a server.
@@ -49,12 +117,7 @@ pub fn parse_server(text: &str) -> Result<Url, String> {
     }
 }
 
-/// An HTTP client for the directory, which trusts the system's authorities and those in `ca_file` (PEM), and shows the API
-/// token in `token_file`.
-///
-/// # Errors
-/// When a file cannot be read, or holds no certificate or no token.
-pub fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
+pub(crate) fn client(server: &Url, ca_file: Option<&Path>, token_file: Option<&Path>) -> anyhow::Result<Client> {
     use_ring();
     let mut builder = Client::builder()
         .user_agent(concat!("welcome/", env!("CARGO_PKG_VERSION")))
@@ -86,74 +149,39 @@ fn use_ring() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// Fetches the whole list, page by page.
+/// Reads an answer in JSON.
 ///
 /// # Errors
-/// When the server cannot be reached, refuses, or answers with something else or too much.
-pub async fn fetch(client: &Client, query: &Query, kept: Option<&Kept>) -> anyhow::Result<Fetched> {
-    let first = first_page(query);
-    let known = kept.filter(|kept| kept.from == first.as_str()).and_then(|kept| kept.etag.clone());
-    let mut entries: Vec<ListEntry> = Vec::new();
-    let mut etag = None;
-    let mut page = first.clone();
-    for number in 0..MAX_PAGES {
-        let mut request = client.get(page.clone()).header(ACCEPT, "application/json");
-        if let Some(known) = known.as_ref().filter(|_| number == 0) {
-            request = request.header(IF_NONE_MATCH, known);
-        }
-        let response = request.send().await.map_err(reason).context("failed to reach the directory")?;
-        if response.status() == StatusCode::NOT_MODIFIED && number == 0 && known.is_some() {
-            return Ok(Fetched::Unchanged);
-        }
-        if number == 0 {
-            etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        }
-        let listing = listing(response).await?;
-        if listing.entries.len() + entries.len() > MAX_ENTRIES {
-            bail!("the directory lists more than {MAX_ENTRIES} networks: ask for a place (--place LAT,LON)");
-        }
-        entries.extend(listing.entries);
-        let Some(next) = listing.next else {
-            let fetched = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            // A tag speaks for one page.
-            let etag = etag.filter(|_| number == 0);
-            return Ok(Fetched::New(Kept { version: 1, fetched, from: first.into(), etag, entries }));
-        };
-        page = first.clone();
-        page.query_pairs_mut().append_pair("after", &next);
-    }
-    bail!("the directory's list has no end")
+/// When it is a refusal, too large, or something else than a `T`.
+pub(crate) async fn json<T: DeserializeOwned>(response: Response, limit: usize) -> anyhow::Result<T> {
+    let body = success(response, limit).await?;
+    // The parser's error could quote a key: only its place is told.
+    serde_json::from_slice(&body).map_err(|error| {
+        anyhow!(
+            "the directory's answer is not what it should be: wrong at line {} column {}",
+            error.line(),
+            error.column()
+        )
+    })
 }
 
-fn first_page(query: &Query) -> Url {
-    let mut url = query.server.clone();
-    let base = url.path().trim_end_matches('/').to_owned();
-    match query.place {
-        None => url.set_path(&format!("{base}/v1/lookup/list")),
-        Some(Place { lat, lon }) => {
-            url.set_path(&format!("{base}/v1/lookup/place"));
-            url.query_pairs_mut().append_pair("lat", &lat.to_string()).append_pair("lon", &lon.to_string());
-        }
-    }
-    url
-}
-
-async fn listing(response: Response) -> anyhow::Result<Listing> {
+/// Reads an answer that is no refusal.
+///
+/// # Errors
+/// When it is one, or too large.
+pub(crate) async fn success(response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
     let status = response.status();
-    let body = body(response, MAX_PAGE).await.context("failed to read the directory's answer")?;
+    let body = body(response, limit).await.context("failed to read the directory's answer")?;
     if !status.is_success() {
         let problem = serde_json::from_slice::<Problem>(&body).ok();
         let why = problem.map(|problem| format!(": {}", problem.detail.unwrap_or(problem.title)));
         bail!("the directory answered {status}{}", why.unwrap_or_default());
     }
-    // The parser's error could quote a key: only its place is told.
-    serde_json::from_slice(&body).map_err(|error| {
-        anyhow!("the directory's answer is no list: wrong at line {} column {}", error.line(), error.column())
-    })
+    Ok(body)
 }
 
 /// Reads a body of at most so many bytes.
-async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
+pub(crate) async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
     let too_large = || anyhow!("it is larger than {limit} bytes");
     if response.content_length().is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {
         return Err(too_large());
@@ -169,7 +197,7 @@ async fn body(mut response: Response, limit: usize) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The innermost cause: the library's own text repeats the address and says little else.
-fn reason(error: reqwest::Error) -> anyhow::Error {
+pub(crate) fn reason(error: reqwest::Error) -> anyhow::Error {
     if error.is_timeout() {
         return anyhow!("no answer in time");
     }
@@ -180,9 +208,12 @@ fn reason(error: reqwest::Error) -> anyhow::Error {
     anyhow!("{cause}")
 }
 
-/// A page has at most 1000 entries of some 250 bytes.
-const MAX_PAGE: usize = 4 << 20;
-const MAX_PAGES: usize = 1 + MAX_ENTRIES / 1000;
+/// The media type of nearly everything.
+pub(crate) const JSON: &str = "application/json";
+/// How often to ask a server that has too much to do.
+const ATTEMPTS: u32 = 3;
+/// The longest that it may let us wait each time.
+const PATIENCE: Duration = Duration::from_secs(30);
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
@@ -190,6 +221,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn plain_http_is_for_this_computer_only() {
@@ -204,10 +236,18 @@ mod tests {
 
     #[test]
     fn a_server_may_live_below_a_path() {
-        let query = |server: &str, place: Option<&str>| {
-            first_page(&Query { server: server.parse().unwrap(), place: place.map(|p| p.parse().unwrap()) }).to_string()
+        let url = |server: &str| {
+            let directory = Directory::new(&server.parse().unwrap(), None, None).unwrap();
+            directory.url("/v1/directory").to_string()
         };
-        assert_eq!(query("https://a", None), "https://a/v1/lookup/list");
-        assert_eq!(query("https://a/b/", Some("48.1,-11.5")), "https://a/b/v1/lookup/place?lat=48.1&lon=-11.5");
+        assert_eq!(url("https://a"), "https://a/v1/directory");
+        assert_eq!(url("https://a/b/"), "https://a/b/v1/directory");
+    }
+
+    proptest! {
+        #[test]
+        fn a_wait_is_at_least_a_second_whatever_a_server_says(text in "[0-9]{0,30}|\\PC{0,20}") {
+            prop_assert!(retry_after(HeaderValue::from_str(&text).ok().as_ref()) >= Duration::from_secs(1));
+        }
     }
 }

@@ -1,17 +1,16 @@
 //! `welcome scan`: shows what is on the air, and what of it is listed.
 
 use crate::exit::Failure;
+use crate::radio::Radio;
 use crate::run::Run;
-use crate::scan::scan;
 use serde_json::json;
-use welcome_client::{List, Policy, Recognised, Sighting, recognise};
+use welcome_client::{Policy, Recognised, Sighting, recognise};
 
 impl Run<'_> {
-    pub(crate) async fn scan(&self) -> Result<(), Failure> {
-        let mut wpa = self.wpa().await?;
+    pub(crate) async fn scan(&self, radio: &mut Radio) -> Result<(), Failure> {
         self.output.doing("scanning");
-        let heard = scan(&mut wpa, &self.common.freq).await?;
-        let list = List::new(self.kept().map(|kept| kept.entries).unwrap_or_default());
+        let heard = radio.scan(&self.common.freq).await?;
+        let list = self.ask_about(&heard, self.kept_list()).await?;
         let Recognised { candidates, refused } = recognise(&heard, &list, &Policy::default());
         let mut heard: Vec<&Sighting> = heard.iter().collect();
         heard.sort_by_key(|sighting| (-i64::from(sighting.signal), sighting.bssid));

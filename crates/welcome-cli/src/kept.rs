@@ -1,6 +1,6 @@
-//! The list of shared networks on disk, for when the directory cannot be reached.
+//! The files of the state directory, and the list of what was looked up among them.
 //!
-//! In and out: a [`Kept`] list in the state directory. The list holds keys: only its owner may read it, and it is
+//! In and out: a [`Kept`] list, for when the directory cannot be reached. The list holds keys: only its owner may read it, and it is
 //! replaced as a whole or not at all. What is read back is checked like anything from outside.
 
 use anyhow::{Context as _, bail};
@@ -9,7 +9,9 @@ use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 use welcome_proto::lookup::ListEntry;
+use welcome_proto::snapshot::GOOD_FOR;
 
 /// A list, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,12 @@ impl Kept {
             bail!("the kept list is not one that this program wrote; `welcome fetch` replaces it");
         }
         Ok(Some(kept))
+    }
+
+    /// Whether it still counts: as long as a snapshot would, since nobody says that it was withdrawn.
+    #[must_use]
+    pub fn is_good(&self, now: u64) -> bool {
+        now.saturating_sub(self.fetched) < GOOD_FOR
     }
 
     /// Replaces the kept list.
@@ -71,19 +79,29 @@ pub(crate) fn load<T: for<'de> Deserialize<'de>>(dir: &Path, name: &str, limit: 
     }
 }
 
-/// Writes a file of ours: readable for its owner only, whole or not at all.
+/// Writes a value as a file of ours.
 pub(crate) fn save(dir: &Path, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
+    write(dir, name, &serde_json::to_vec(value)?)
+}
+
+/// Writes a file of ours: readable for its owner only, whole or not at all.
+pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
     let path = dir.join(name);
     let write = || -> anyhow::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         // Made with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(&serde_json::to_vec(value)?)?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(&path)?;
         Ok(())
     };
     write().with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// Seconds of Unix time.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The most networks a list may have.
@@ -139,6 +157,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::File::create(dir.path().join(FILE)).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert!(format!("{:#}", Kept::load(dir.path()).unwrap_err()).contains("larger than"));
+    }
+
+    #[test]
+    fn a_list_counts_for_eight_days() {
+        let day = 86_400;
+        assert!(list().is_good(8 * day) && !list().is_good(8 * day + 1));
+        assert!(list().is_good(0), "a clock that was set back");
     }
 
     #[test]

@@ -1,28 +1,35 @@
 //! Third-party client: finds shared networks by BSSID, joins one, and receives the router's message.
 //!
-//! The way of one visit (`welcome connect`): [`directory`] asks the server for the list, [`kept`] keeps it on disk →
-//! [`scan`] hears what is on the air → `welcome_client` finds the strongest listed network, and refuses one that is not what
-//! the list says → [`connect`] has wpa_supplicant join it → [`address`] waits for the interface to get an address and
+//! The way of one visit (`welcome connect`): [`download`] gets the signed [`snapshots`] of the regions around a [`place`]
+//! from the [`directory`], whose key [`pin`] remembers, and [`lookup`] what is in none of them ([`kept`]) →
+//! [`radio`] hears what is on the air → `welcome_client` finds the strongest listed network, and refuses one that is not what
+//! the list says → [`radio`] has NetworkManager or wpa_supplicant join it → [`address`] waits for the interface to get an address and
 //! a gateway → [`receive`] asks the gateway for the message, by [`lan_http`], and says that it was shown → [`output`] tells a person or
-//! a program. [`undo`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
-//! order of all this, [`exit`] how it can end.
+//! a program. [`radio`] remembers what was changed, and puts it back after a failure or an interruption. [`run`] is the
+//! order of all this, [`exit`] how it can end. [`share`] is the other side: what somebody does who shares a network.
 //!
-//! It never prints or logs a key, and it never saves wpa_supplicant's configuration.
+//! It never prints or logs a key, and it never saves anybody's configuration of networks.
 
 pub mod address;
+mod changes;
 pub mod cli;
-pub mod connect;
 pub mod directory;
+pub mod download;
 pub mod exit;
+pub mod geoclue;
 mod hear;
 pub mod kept;
 pub mod lan_http;
 mod lists;
+pub mod lookup;
 mod memory;
 pub mod output;
+pub mod pin;
+pub mod place;
+pub mod radio;
 pub mod receive;
 pub mod run;
-pub mod scan;
-pub mod undo;
+pub mod share;
+pub mod snapshots;
 mod visit;
 mod watch;

@@ -1,20 +1,19 @@
 //! What to do for each command, and in which order.
 //!
-//! In: checked options. Out: events and messages to [`Output`], and how it ended. Whatever a command changed in
-//! wpa_supplicant is put back here when it fails or is interrupted.
+//! In: checked options. Out: events and messages to [`Output`], and how it ended. Whatever a command changed on the
+//! interface, or began at the server, is put back here when it fails or is interrupted.
 
 use crate::cli::{Command, Common, Wait};
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::radio::{self, Radio, Wanted};
 use crate::receive::{Receiver, Target, Until};
-use crate::scan::Wpa;
-use crate::undo::{self, Undo};
-use anyhow::{Context as _, anyhow};
+use crate::share::Pending;
+use anyhow::anyhow;
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio::time::timeout;
-use wpa_ctrl::{Control, Events};
 
 /// Does what is asked, until `interrupt`.
 ///
@@ -27,14 +26,18 @@ pub async fn run(
     interrupt: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let run = Run { state: state_dir(&common)?, common, output };
-    let mut undo = Undo::load(&run.state, &run.common.interface)?;
+    let run = Run { state: state_dir(&common)?, common, output, pending: Pending::default() };
+    // Out here, so that what was changed can be put back when the command itself is dropped.
+    let mut radio = None;
     let result = tokio::select! {
-        result = run.command(command, &mut undo) => result,
+        result = run.command(command, &mut radio) => result,
         () = interrupt => Err(Failure::Interrupted),
     };
     match &result {
-        Err(failure) if failure.undoes() => run.put_back(&mut undo).await,
+        Err(failure) if failure.undoes() => {
+            run.put_back(&mut radio).await;
+            run.take_back().await;
+        }
         _ => {}
     }
     if result.is_ok() {
@@ -50,63 +53,68 @@ pub(crate) struct Run<'a> {
     /// Where this program keeps what it knows.
     pub(crate) state: PathBuf,
     pub(crate) output: &'a Output,
+    /// What `share` has begun at the server.
+    pub(crate) pending: Pending,
 }
 
 impl Run<'_> {
-    async fn command(&self, command: Command, undo: &mut Undo) -> Result<(), Failure> {
+    async fn command(&self, command: Command, radio: &mut Option<Radio>) -> Result<(), Failure> {
         match command {
-            Command::Fetch => self.fetch().await,
-            Command::Scan => self.scan().await,
-            Command::Connect(how) => self.connect(&how, undo).await,
-            Command::Receive(wait) => self.receiver(&wait).receive(Until::Shown, wait.wait).await,
-            Command::Watch(how) => self.watch(&how, undo).await,
-            Command::Leave => self.leave(undo).await,
+            Command::Fetch(how) => self.fetch(&how).await,
+            Command::Scan => self.scan(self.open(radio).await?).await,
+            Command::Connect(how) => self.connect(&how, self.open(radio).await?).await,
+            Command::Receive(wait) => self.receive(&wait).await,
+            Command::Watch(how) => self.watch(&how, radio).await,
+            Command::Leave => self.leave(self.open(radio).await?).await,
+            Command::Share(what) => self.share(&what).await,
         }
     }
 
-    async fn leave(&self, undo: &mut Undo) -> Result<(), Failure> {
-        let mut control = self.control()?;
-        let left = undo.put_back(&mut control).await?;
-        let text = if left { "the former networks are enabled again" } else { "there was nothing to leave" };
+    async fn receive(&self, wait: &Wait) -> Result<(), Failure> {
+        let target = match wait.gateway {
+            Some(gateway) => Target::Gateway(gateway),
+            None => Target::Interface(radio::interface(&self.wanted()).await?),
+        };
+        self.receiver_of(target).receive(Until::Shown, wait.wait).await
+    }
+
+    async fn leave(&self, radio: &mut Radio) -> Result<(), Failure> {
+        let left = radio.put_back().await?;
+        let text = if left { "the former networks can be used again" } else { "there was nothing to leave" };
         self.output.event("leave", json!({ "left": left }), text);
         Ok(())
     }
 
-    pub(crate) fn control(&self) -> Result<Control, Failure> {
-        let path = self.common.ctrl_dir.join(&self.common.interface);
-        let what = format!("failed to reach wpa_supplicant at {}", path.display());
-        Ok(Control::open(path, std::env::temp_dir()).context(what)?)
+    fn wanted(&self) -> Wanted {
+        let Common { interface, manager, ctrl_dir, .. } = &self.common;
+        Wanted { interface: interface.clone(), manager: *manager, ctrl_dir: ctrl_dir.clone() }
     }
 
-    pub(crate) async fn wpa(&self) -> Result<Wpa, Failure> {
-        let control = self.control()?;
-        let events = Events::attach(control.path(), std::env::temp_dir(), EVENTS)
-            .await
-            .context("failed to listen to wpa_supplicant")?;
-        Ok(Wpa { control, events })
+    /// Finds the interface and whoever manages it, in the place of what was open.
+    pub(crate) async fn open<'r>(&self, radio: &'r mut Option<Radio>) -> Result<&'r mut Radio, Failure> {
+        Ok(radio.insert(Radio::open(&self.wanted(), &self.state).await?))
     }
 
-    pub(crate) fn receiver(&self, wait: &Wait) -> Receiver {
-        let target = match wait.gateway {
+    /// For what comes by this interface.
+    pub(crate) fn receiver(&self, wait: &Wait, radio: &Radio) -> Receiver {
+        self.receiver_of(match wait.gateway {
             Some(gateway) => Target::Gateway(gateway),
-            None => Target::Interface(self.common.interface.clone()),
-        };
+            None => Target::Interface(radio.interface().to_owned()),
+        })
+    }
+
+    fn receiver_of(&self, target: Target) -> Receiver {
         Receiver::new(target, self.common.portal_port, self.output)
     }
 
     /// Puts everything back, as well as it can be done in a few seconds.
-    pub(crate) async fn put_back(&self, undo: &mut Undo) {
-        if !undo.is_unfinished() {
-            return;
-        }
+    pub(crate) async fn put_back(&self, radio: &mut Option<Radio>) {
+        let Some(radio) = radio.as_mut().filter(|radio| radio.is_unfinished()) else { return };
         self.output.doing("putting everything back");
-        let putting_back = async {
-            let mut control = self.control().map_err(|failure| anyhow!("{failure}"))?;
-            undo.put_back(&mut control).await
-        };
-        let result = timeout(undo::WITHIN, putting_back).await.unwrap_or_else(|_| Err(anyhow!("it takes too long")));
-        if let Err(error) = result {
-            self.output.note(&format!("failed to put everything back: {error:#}; `welcome leave` tries again"));
+        let late = || Err(Failure::Other(anyhow!("it takes too long")));
+        let result = timeout(radio::PUT_BACK_WITHIN, radio.put_back()).await.unwrap_or_else(|_| late());
+        if let Err(failure) = result {
+            self.output.note(&format!("failed to put everything back: {failure}; `welcome leave` tries again"));
         }
     }
 }
@@ -120,6 +128,3 @@ fn state_dir(common: &Common) -> Result<PathBuf, Failure> {
         .or_else(|| variable("HOME").map(|dir| dir.join(".local/state/welcome")))
         .ok_or_else(|| Failure::Usage("there is no home directory; give --state-dir DIR".into()))
 }
-
-/// Events of one interface that may wait to be read.
-const EVENTS: usize = 256;

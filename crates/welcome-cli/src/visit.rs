@@ -1,12 +1,10 @@
 //! `welcome connect`: from the list and the air to a joined network and its message.
 
 use crate::cli::Join;
-use crate::connect::join;
-use crate::exit::Failure;
+use crate::exit::{Failure, Reason};
+use crate::radio::{Joining, Link, Radio, Stay};
 use crate::receive::Until;
 use crate::run::Run;
-use crate::scan::{Wpa, scan};
-use crate::undo::Undo;
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -16,32 +14,42 @@ use tokio::process::Child;
 use welcome_client::{Candidate, Policy, Recognised, recognise};
 
 impl Run<'_> {
-    pub(crate) async fn connect(&self, how: &Join, undo: &mut Undo) -> Result<(), Failure> {
-        let mut wpa = self.wpa().await?;
-        let mut receiver = self.receiver(&how.wait);
-        self.join(&mut wpa, how, undo).await?;
-        let result = match self.with_dhcp(how, receiver.receive(Until::Shown, how.wait.wait)).await {
+    pub(crate) async fn connect(&self, how: &Join, radio: &mut Radio) -> Result<(), Failure> {
+        self.clean_up(radio).await?;
+        if !how.replace && radio.link().await? == Link::Other {
+            return Err(Failure::InUse(radio.interface().to_owned()));
+        }
+        let mut receiver = self.receiver(&how.wait, radio);
+        self.join(radio, how, Stay::UntilLeft).await?;
+        let receiving = receiver.receive(Until::Shown, how.wait.wait);
+        let result = match self.with_dhcp(how, radio.interface(), receiving).await {
             // A network that gives no address is of no use to anybody.
-            Err(Failure::NoMessage(why)) if !receiver.has_route() => Err(Failure::Join(why)),
+            Err(Failure::NoMessage(why)) if !receiver.has_route() => Err(Failure::join(Reason::NoAddress, why)),
             result => result,
         };
-        if matches!(result, Err(Failure::Join(_))) {
+        if matches!(result, Err(Failure::Join { .. })) {
             self.tried(false);
         }
         if result.as_ref().map_or_else(|failure| !failure.undoes(), |()| true) {
-            undo.settle()?;
+            radio.settle()?;
         }
         result
     }
 
-    /// From the list and the air to a joined network.
-    pub(crate) async fn join(&self, wpa: &mut Wpa, how: &Join, undo: &mut Undo) -> Result<u32, Failure> {
-        if undo.is_left_behind() {
+    /// Puts back what an earlier run could not.
+    pub(crate) async fn clean_up(&self, radio: &mut Radio) -> Result<(), Failure> {
+        if radio.is_left_behind() {
             self.output.doing("putting back what an earlier run left behind");
-            undo.put_back(&mut wpa.control).await?;
+            radio.put_back().await?;
         }
+        Ok(())
+    }
+
+    /// From the list and the air to a joined network.
+    pub(crate) async fn join(&self, radio: &mut Radio, how: &Join, stay: Stay) -> Result<(), Failure> {
         self.output.doing("scanning");
-        let (list, heard) = tokio::try_join!(self.list(), scan(wpa, &self.common.freq))?;
+        let (list, heard) = tokio::try_join!(self.list(), radio.scan(&self.common.freq))?;
+        let list = self.ask_about(&heard, list).await?;
         let Recognised { mut candidates, refused } = recognise(&heard, &list, &Policy::default());
         self.rank(&mut candidates);
         let text = format!("heard {} networks; {} are listed", heard.len(), candidates.len() + refused.len());
@@ -71,10 +79,8 @@ impl Run<'_> {
         });
         let text = format!("joining {} ({}, {} dBm) …", entry.ssid, entry.bssid, sighting.signal);
         self.output.event("match", fields, &text);
-        // What an earlier `connect` joined stays until something better is there.
-        undo.put_back(&mut wpa.control).await?;
-        let joined = join(wpa, undo, candidate, how.join_wait, self.output).await;
-        if matches!(joined, Ok(_) | Err(Failure::Join(_))) {
+        let joined = radio.join(candidate, Joining { within: how.join_wait, stay }, self.output).await;
+        if matches!(joined, Ok(_) | Err(Failure::Join { .. })) {
             self.tried(joined.is_ok());
         }
         joined
@@ -84,13 +90,14 @@ impl Run<'_> {
     pub(crate) async fn with_dhcp(
         &self,
         how: &Join,
+        interface: &str,
         work: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Failure> {
         let Some(command) = &how.dhcp else { return work.await };
         let mut child = Group(
             tokio::process::Command::new("sh")
                 .args(["-c", command])
-                .env("INTERFACE", &self.common.interface)
+                .env("INTERFACE", interface)
                 .stdin(Stdio::null())
                 // Standard output is ours.
                 .stdout(std::io::stderr())
@@ -102,7 +109,7 @@ impl Run<'_> {
         let failed = async {
             match child.0.wait().await {
                 Ok(status) if status.success() => std::future::pending().await,
-                Ok(status) => Failure::Join(format!("the command of --dhcp ended with {status}")),
+                Ok(status) => Failure::join(Reason::NoAddress, format!("the command of --dhcp ended with {status}")),
                 Err(error) => Failure::Other(anyhow::Error::new(error).context("failed to wait for --dhcp")),
             }
         };

@@ -1,34 +1,21 @@
 //! `welcome watch`: joins, stays, and joins again.
 
 use crate::cli::Join;
-use crate::connect::is_joined;
 use crate::exit::Failure;
+use crate::radio::{Event, Link, Radio, Stay};
 use crate::receive::Until;
 use crate::run::Run;
-use crate::scan::Wpa;
-use crate::undo::Undo;
+use anyhow::anyhow;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
-use wpa_ctrl::{Event, Notice};
 
 impl Run<'_> {
-    pub(crate) async fn watch(&self, how: &Join, undo: &mut Undo) -> Result<(), Failure> {
+    pub(crate) async fn watch(&self, how: &Join, radio: &mut Option<Radio>) -> Result<(), Failure> {
         let mut pause = PAUSE_LEAST;
         let mut has_joined = false;
         loop {
             let began = Instant::now();
-            let visit = async {
-                let mut receiver = self.receiver(&how.wait);
-                let mut wpa = self.wpa().await?;
-                let id = self.join(&mut wpa, how, undo).await?;
-                has_joined = true;
-                let receiving = self.with_dhcp(how, receiver.receive(Until::Bye, how.wait.wait));
-                tokio::select! {
-                    result = receiving => result,
-                    result = lost(&mut wpa, id) => result,
-                }
-            };
-            match visit.await {
+            match self.visit(how, radio, &mut has_joined).await {
                 Ok(()) => self.output.note("the visit has ended; looking again"),
                 // Waiting mends neither the arguments nor, when it never worked, the system.
                 Err(failure @ (Failure::Usage(_) | Failure::NoList(_) | Failure::Other(_))) if !has_joined => {
@@ -36,40 +23,62 @@ impl Run<'_> {
                 }
                 Err(failure) => self.output.note(&failure.to_string()),
             }
-            self.put_back(undo).await;
+            self.put_back(radio).await;
             pause = if began.elapsed() > PAUSE_MOST { PAUSE_LEAST } else { (pause * 2).min(PAUSE_MOST) };
             sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
         }
     }
+
+    async fn visit(&self, how: &Join, radio: &mut Option<Radio>, has_joined: &mut bool) -> Result<(), Failure> {
+        let radio = self.open(radio).await?;
+        self.clean_up(radio).await?;
+        if !how.replace {
+            self.until_free(radio).await?;
+        }
+        let mut receiver = self.receiver(&how.wait, radio);
+        self.join(radio, how, Stay::WhileWeRun).await?;
+        *has_joined = true;
+        let interface = radio.interface().to_owned();
+        let receiving = self.with_dhcp(how, &interface, receiver.receive(Until::Bye, how.wait.wait));
+        tokio::select! {
+            result = receiving => result,
+            result = until_lost(radio) => result,
+        }
+    }
+
+    /// Waits until the interface is connected to nothing that somebody else chose.
+    async fn until_free(&self, radio: &mut Radio) -> Result<(), Failure> {
+        while radio.link().await? == Link::Other {
+            self.output.note(&format!("{}; waiting until it is free", Failure::InUse(radio.interface().to_owned())));
+            until_lost(radio).await?;
+        }
+        Ok(())
+    }
 }
 
-/// Waits until the connection has been lost for longer than wpa_supplicant needs to mend it.
-async fn lost(wpa: &mut Wpa, id: u32) -> Result<(), Failure> {
+/// Waits until the connection has been lost for longer than it takes to mend it.
+async fn until_lost(radio: &mut Radio) -> Result<(), Failure> {
     let mut down = false;
     loop {
-        let notice = if down {
-            match timeout(MEND, wpa.events.recv()).await {
-                Ok(notice) => notice,
-                Err(_) if is_joined(wpa, id).await? => {
-                    down = false;
-                    continue;
-                }
-                Err(_) => return Ok(()),
+        let event = if down {
+            match timeout(MEND, radio.next()).await {
+                Ok(event) => event?,
+                Err(_) if radio.link().await? == Link::Free => return Ok(()),
+                Err(_) => Event::Joined,
             }
         } else {
-            wpa.events.recv().await
+            radio.next().await?
         };
-        match notice {
-            Notice::Event { event: Event::Connected { .. }, .. } => down = false,
-            Notice::Event { event: Event::Disconnected { .. }, .. } => down = true,
-            Notice::Event { .. } => {}
-            Notice::Lagged(_) => down = !is_joined(wpa, id).await?,
-            Notice::Gone(reason) => return Err(wpa_ctrl::Error::Gone(reason).into()),
+        match event {
+            Event::Joined => down = false,
+            Event::Lost => down = true,
+            Event::Results => {}
+            Event::Gone => return Err(anyhow!("whoever manages {} has ended", radio.interface()).into()),
         }
     }
 }
 
 const PAUSE_LEAST: Duration = Duration::from_secs(1);
 const PAUSE_MOST: Duration = Duration::from_secs(30);
-/// How long wpa_supplicant may take to join again by itself.
+/// How long the same network may take to be joined again by itself.
 const MEND: Duration = Duration::from_secs(10);

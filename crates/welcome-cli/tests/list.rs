@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use common::{Answer, CAFE, KEY, Lab, Web, ap, directory, entry, listing, offer, router};
+use common::{Answer, CAFE, KEY, Lab, Web, ap, directory, entry, listing, offer, old_directory, router};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tokio_rustls::rustls::ServerConfig;
@@ -36,7 +36,10 @@ fn the_directory_must_prove_who_it_is() {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
         .unwrap();
-    let web = Web::start_tls(config, |_| Answer::json(&listing()));
+    let web = Web::start_tls(config, |asked| match asked.uri.as_str() {
+        "/v1/directory" => Answer::new(404, ""),
+        _ => Answer::json(&listing()),
+    });
     let port = web.address.port();
     let ca_file = lab.dir.path().join("ca.pem");
     fs::write(&ca_file, certificate.pem()).unwrap();
@@ -54,7 +57,7 @@ fn the_directory_must_prove_who_it_is() {
         let message = ended.event("error")["message"].as_str().unwrap().to_owned();
         assert!(message.contains("certificate"), "{message}");
     }
-    assert_eq!(web.asked().len(), 1, "nothing was asked of a server that could not prove who it is");
+    assert_eq!(web.asked().len(), 2, "nothing was asked of a server that could not prove who it is");
 
     let empty = lab.dir.path().join("empty.pem");
     fs::write(&empty, "").unwrap();
@@ -106,7 +109,7 @@ fn what_is_no_list_is_refused_and_the_kept_one_stays() {
     ];
     for (status, body) in answers {
         let start: String = body.chars().take(40).collect();
-        let web = Web::start(move |_| Answer::new(status, body.clone()));
+        let web = old_directory(move |_| Answer::new(status, body.clone()));
         let ended = lab.run(&["--json", "fetch", "--server", &web.url()]);
         assert_eq!(ended.code, Some(69), "{start}: {ended:#?}");
         assert!(!ended.stdout.concat().contains(KEY));
@@ -125,7 +128,7 @@ fn a_list_of_several_pages_is_put_together() {
         }
         page
     };
-    let web = Web::start(move |asked| {
+    let web = old_directory(move |asked| {
         Answer::json(&match asked.uri.as_str() {
             "/v1/lookup/list" => page(1, Some("a b&c")),
             "/v1/lookup/list?after=a+b%26c" => page(2, Some("z")),
@@ -140,7 +143,7 @@ fn a_list_of_several_pages_is_put_together() {
 #[test]
 fn a_list_without_end_is_refused() {
     let lab = Lab::cafe();
-    let web = Web::start(|_| Answer::json(&json!({ "entries": [], "next": "again" })));
+    let web = old_directory(|_| Answer::json(&json!({ "entries": [], "next": "again" })));
     let ended = lab.run(&["--json", "fetch", "--server", &web.url()]);
     assert_eq!(ended.code, Some(69), "{ended:#?}");
     assert!(web.asked().len() < 500);
@@ -149,7 +152,7 @@ fn a_list_without_end_is_refused() {
 #[test]
 fn an_unchanged_list_is_not_sent_again() {
     let lab = Lab::cafe();
-    let web = Web::start(|asked| match asked.headers.get("if-none-match") {
+    let web = old_directory(|asked| match asked.headers.get("if-none-match") {
         Some(tag) if tag == "\"7\"" => Answer::new(304, ""),
         _ => Answer::json(&listing()).header("etag", "\"7\""),
     });
@@ -157,16 +160,16 @@ fn an_unchanged_list_is_not_sent_again() {
         let ended = lab.run(&["--json", "fetch", "--server", &web.url()]);
         assert_eq!((ended.code, &ended.event("list")["entries"]), (Some(0), &json!(3)), "{ended:#?}");
     }
-    assert!(web.asked()[1].headers.contains_key("if-none-match"));
+    assert!(web.asked()[3].headers.contains_key("if-none-match"));
 }
 
 #[test]
-fn the_place_is_asked_for_when_it_is_given() {
+fn a_directory_without_snapshots_is_asked_for_the_place() {
     let lab = Lab::cafe();
-    let web = directory(listing());
+    let web = old_directory(|_| Answer::json(&listing()));
     let ended = lab.run(&["fetch", "--server", &web.url(), "--place", "48.1,-11.5"]);
     assert_eq!(ended.code, Some(0), "{ended:#?}");
-    assert_eq!(web.asked()[0].uri, "/v1/lookup/place?lat=48.1&lon=-11.5");
+    assert_eq!(web.uris(), ["/v1/directory", "/v1/lookup/place?lat=48.1&lon=-11.5"]);
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub struct Arrival {
     pub bssid: Bssid,
 }
 
-/// What is due there at this moment.
+/// What is to be read there at this moment. The server goes by the dates of [`crate::schedule::When`] alone: days of the
+/// week, hours, audience and caps are for the client to hold to, who knows the hour there and what it has shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Greeting {
     /// Best first, at most [`MAX_OFFERS`]; each a [`crate::signed::Statement`] under the key that the list names as

@@ -93,13 +93,33 @@ impl Events {
     /// # Cancel safety
     /// Nothing stays behind.
     pub async fn attach(path: impl Into<PathBuf>, dir: impl Into<PathBuf>, capacity: usize) -> Result<Self, Error> {
+        Self::attach_looking(path, dir, capacity, LOOK_EVERY).await
+    }
+
+    /// The same, for whoever would rather sleep: looks only this often whether the program is still there, and learns that
+    /// much later that it was killed. What it says comes as soon as ever.
+    ///
+    /// # Errors
+    /// As [`Events::attach`].
+    ///
+    /// # Panics
+    /// When `capacity` or `every` is zero.
+    ///
+    /// # Cancel safety
+    /// Nothing stays behind.
+    pub async fn attach_looking(
+        path: impl Into<PathBuf>,
+        dir: impl Into<PathBuf>,
+        capacity: usize,
+        every: Duration,
+    ) -> Result<Self, Error> {
         let (path, dir) = (path.into(), dir.into());
         let (sender, queue) = mpsc::channel(capacity);
         let (attached, answer) = oneshot::channel();
         thread::Builder::new()
             .name("wpa-ctrl events".into())
             .stack_size(STACK)
-            .spawn(move || match Reader::attach(path, &dir) {
+            .spawn(move || match Reader::attach(path, &dir, every) {
                 Ok((reader, shared)) => {
                     let handle = Self { queue, shared: Arc::clone(&shared) };
                     // When nobody waits for it any more, the handle is dropped here and detaches.
@@ -159,18 +179,24 @@ impl Drop for Events {
 struct Reader {
     path: PathBuf,
     identity: Identity,
+    /// How often to look whether the program is still there.
+    every: Duration,
 }
 
 impl Reader {
-    fn attach(path: PathBuf, dir: &Path) -> Result<(Self, Arc<Shared>), Error> {
+    fn attach(path: PathBuf, dir: &Path, every: Duration) -> Result<(Self, Arc<Shared>), Error> {
         let (file, socket) = Local::connect(&path, dir)?;
         let identity = Identity::of(&path).map_err(Error::Gone)?;
-        socket
-            .set_read_timeout(Some(TICK))
-            .and_then(|()| socket.set_write_timeout(Some(SEND_LIMIT)))
-            .map_err(|source| Error::System { doing: "set the limits of our socket", source })?;
+        let limits = |read| {
+            socket
+                .set_read_timeout(Some(read))
+                .and_then(|()| socket.set_write_timeout(Some(SEND_LIMIT)))
+                .map_err(|source| Error::System { doing: "set the limits of our socket", source })
+        };
+        limits(LOOK_EVERY)?;
         say_attach(&socket)?;
-        Ok((Self { path, identity }, Arc::new(Shared::new(socket, file))))
+        limits(every)?;
+        Ok((Self { path, identity, every }, Arc::new(Shared::new(socket, file))))
     }
 
     /// Reads until the handle is dropped or the program is gone.
@@ -200,7 +226,7 @@ impl Reader {
                 Err(error) if is_timeout(&error) => {}
                 Err(_) => return GoneReason::Broken,
             }
-            if now.duration_since(looked) < TICK {
+            if now.duration_since(looked) < self.every {
                 continue;
             }
             looked = now;
@@ -275,8 +301,8 @@ fn is_timeout(error: &io::Error) -> bool {
 
 /// Small, since a router has one such thread for each bss. The deepest it goes is parsing one line.
 const STACK: usize = 64 * 1024;
-/// How often the thread looks whether the program is still there.
-const TICK: Duration = Duration::from_secs(1);
+/// How often the thread looks whether the program is still there, where nobody says otherwise.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Quiet for this long: ask.
 const PING_AFTER: Duration = Duration::from_secs(10);
 /// A processor full of handshakes can keep hostapd from answering for a second or two.

@@ -52,6 +52,13 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(300),
     },
     Story {
+        name: "ownership",
+        about: "a network that nobody vouches for is proved by a second station, and again when its access point is replaced",
+        radios: 4,
+        programs: PROGRAMS,
+        limit: Duration::from_secs(300),
+    },
+    Story {
         name: "variants",
         about: "the four ways to recognise a network, on WPA2, SAE, OWE and open ones; a decoy and evil twins are not joined",
         radios: 7,
@@ -64,6 +71,13 @@ pub const STORIES: &[Story] = &[
         radios: 9,
         programs: PROGRAMS,
         limit: Duration::from_secs(180),
+    },
+    Story {
+        name: "rest",
+        about: "a guest who stays, and how often its program wakes up meanwhile",
+        radios: 3,
+        programs: PROGRAMS,
+        limit: Duration::from_secs(240),
     },
     Story {
         name: "record",
@@ -99,7 +113,7 @@ pub const PROGRAMS_DIR: &str = "/programs";
 /// It is missing when the machine died before the story ended.
 pub const EXIT_FILE: &str = "exit";
 
-/// File in the directory for results that holds the measured figures: a JSON object of numbers in milliseconds.
+/// File in the directory for results that holds the measured figures: a JSON object of numbers with their units.
 pub const FIGURES_FILE: &str = "figures.json";
 
 /// Word on the kernel's command line, followed by the name of the story.

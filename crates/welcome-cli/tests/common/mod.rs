@@ -4,6 +4,8 @@
 // Each test program uses its own part of this.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod signed;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -111,6 +113,11 @@ impl Web {
         Self { address, asked }
     }
 
+    /// What was asked for, without the hosts.
+    pub fn uris(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.uri).collect()
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -194,8 +201,18 @@ pub fn entry(bssid: &str, ssid: &str, security: &str, key: Option<&str>) -> Valu
     entry
 }
 
+/// A directory that has these networks, and knows no place of any.
 pub fn directory(listing: Value) -> Web {
-    Web::start(move |_| Answer::json(&listing))
+    Web::start(move |asked| match asked.uri.as_str() {
+        "/v1/directory" => Answer::json(&signed::directory(1)),
+        "/v1/snapshots" => Answer::json(&json!({ "snapshots": [] })),
+        _ => Answer::json(&listing),
+    })
+}
+
+/// A directory that is older than snapshots.
+pub fn old_directory(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Web {
+    Web::start(move |asked| if asked.uri == "/v1/directory" { Answer::new(404, "") } else { answer(asked) })
 }
 
 pub fn ap(bssid: &str, ssid: &str, key: Option<&str>, signal: i32) -> FakeAp {
@@ -223,10 +240,12 @@ impl Lab {
 
     pub fn start(&self, args: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_welcome"))
-            .args(["--ctrl-dir", self.dir.path().to_str().unwrap()])
+            .args(["--interface", "wlan0", "--ctrl-dir", self.dir.path().to_str().unwrap()])
             .args(["--state-dir", self.dir.path().join("state").to_str().unwrap()])
             .args(args)
             .env("TMPDIR", self.dir.path())
+            // Whatever manages this computer's own radios is not asked.
+            .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}/no-bus", self.dir.path().display()))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -293,11 +312,23 @@ pub struct Ended {
 impl Running {
     /// Waits for an event of that name.
     pub fn until(&self, event: &str) {
+        self.until_within(event, Duration::from_secs(10));
+    }
+
+    /// The same, for what takes longer.
+    pub fn until_within(&self, event: &str, limit: Duration) {
         let began = Instant::now();
         while !events(&self.lines.lock().unwrap()).iter().any(|value| value["event"] == event) {
-            assert!(began.elapsed() < Duration::from_secs(10), "no {event}: {:#?}", self.lines.lock().unwrap());
+            assert!(began.elapsed() < limit, "no {event}: {:#?}", self.lines.lock().unwrap());
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits for an event of that name, and gives the first one.
+    pub fn first(&self, event: &str) -> Value {
+        self.until(event);
+        let so_far = events(&self.lines.lock().unwrap());
+        so_far.into_iter().find(|value| value["event"] == event).unwrap()
     }
 
     pub fn signal(&self, signal: &str) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use http::StatusCode;
-use welcome_proto::announce::{Announce, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS};
+use welcome_proto::announce::{Announce, AnnouncedBss, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS};
 
 use super::error::Error;
 use super::guard::Signed;
@@ -50,13 +50,7 @@ pub(super) fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<()
         if !ids.insert(&network.id) {
             return Err("networks: each id once");
         }
-        if network.bss.len() > MAX_BSS {
-            return Err("bss: at most 64 for one network");
-        }
-        let bssids: BTreeSet<_> = network.bss.iter().map(|b| b.bssid).collect();
-        if bssids.len() < network.bss.len() {
-            return Err("bss: each BSSID once in one network");
-        }
+        check_bss(&network.bss)?;
         if let Some(key) = &network.key {
             // Clients hand it to their own Wi-Fi software: nothing but what a passphrase may have (IEEE 802.11, J.4).
             let fits = (8..=63).contains(&key.reveal().len()) && key.reveal().bytes().all(|b| matches!(b, 32..=126));
@@ -64,6 +58,17 @@ pub(super) fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<()
                 return Err("key: 8 to 63 printable ASCII characters, and only where a key is needed");
             }
         }
+    }
+    Ok(())
+}
+
+pub(super) fn check_bss(bss: &[AnnouncedBss]) -> Result<(), &'static str> {
+    if bss.len() > MAX_BSS {
+        return Err("bss: at most 64 for one network");
+    }
+    let bssids: BTreeSet<_> = bss.iter().map(|b| b.bssid).collect();
+    if bssids.len() < bss.len() {
+        return Err("bss: each BSSID once in one network");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! store, and answers; it decides nothing about statuses (that is [`error`]) and knows no SQL.
 
 mod announce;
+mod arrival;
 mod auth;
 mod content;
 mod enrol;
@@ -18,6 +19,7 @@ mod report;
 mod say;
 pub(crate) mod session;
 mod share;
+mod share_offers;
 mod snapshot;
 pub(crate) mod table;
 mod told;
@@ -166,6 +168,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::POST, "/v1/lookup/bssids", LOOK_UP, lookup::bssids)
         .route(Method::GET, "/v1/lookup/place", LOOK_UP, lookup::place)
         .route(Method::GET, "/v1/lookup/list", LOOK_UP, lookup::list)
+        .route(Method::POST, "/v1/arrivals", LOOK_UP, arrival::arrived)
         .route(Method::GET, "/v1/snapshots", LOOK_UP, snapshot::index)
         .route(Method::GET, "/v1/snapshots/{cell}", LOOK_UP, snapshot::snapshot)
         .route(Method::GET, "/v1/snapshots/{cell}/keys", Right::Token(Scope::ReadKeys), snapshot::snapshot_with_keys)
@@ -194,6 +197,10 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::POST, "/v1/share/networks", SHARE, share::add)
         .route(Method::PUT, "/v1/share/networks/{router}", SHARE, share::change)
         .route(Method::DELETE, "/v1/share/networks/{router}/{network}", SHARE, share::remove)
+        .route(Method::PUT, "/v1/share/networks/{router}/{network}/bss", SHARE, share::change_bss)
+        .route(Method::GET, "/v1/share/networks/{router}/{network}/offers", SHARE, share_offers::list)
+        .route(Method::PUT, "/v1/share/networks/{router}/{network}/offers/{offer}", SHARE, share_offers::put)
+        .route(Method::DELETE, "/v1/share/networks/{router}/{network}/offers/{offer}", SHARE, share_offers::remove)
         .route(Method::POST, "/v1/share/networks/{router}/{network}/challenge", SHARE, ownership::ask)
         .route(Method::GET, "/v1/share/challenges/{challenge}", SHARE, ownership::look)
         .route(Method::DELETE, "/v1/share/challenges/{challenge}", SHARE, ownership::end)

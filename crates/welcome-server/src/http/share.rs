@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use welcome_proto::announce::{AnnouncedNetwork, Security};
+use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
 use welcome_proto::challenge::Step;
 use welcome_proto::{AreaId, Bssid, NetworkId, RouterId, Ssid};
 
-use super::announce::check;
+use super::announce::{check, check_bss};
 use super::error::Error;
 use super::guard::Program;
 use super::operator::check_name;
@@ -42,6 +42,22 @@ pub(crate) async fn change(
     let network: AnnouncedNetwork = parse(&body)?;
     may_be_shared(&network)?;
     if !app.store.change_plain(&app.seal, &program.org, &router, &network, program.by(unix_now())).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /v1/share/networks/{router}/{network}/bss`: which radios a plain router's network is on from here on; all else of it
+/// stays, its key above all, which nobody is told.
+pub(crate) async fn change_bss(
+    State(app): Shared,
+    program: Program,
+    Named((router, network)): Named<(RouterId, NetworkId)>,
+    Body(body): Body,
+) -> Result<StatusCode, Error> {
+    let BssRequest { bss } = parse(&body)?;
+    check_bss(&bss).map_err(|why| Error::BadRequest(why.to_owned()))?;
+    if !app.store.change_plain_bss(&program.org, &router, &network, &bss, program.by(unix_now())).await? {
         return Err(Error::NotFound);
     }
     Ok(StatusCode::NO_CONTENT)
@@ -86,6 +102,11 @@ struct ShareRequest {
     network: AnnouncedNetwork,
 }
 
+#[derive(Deserialize)]
+struct BssRequest {
+    bss: Vec<AnnouncedBss>,
+}
+
 #[derive(Serialize)]
 struct Added {
     router: RouterId,
@@ -106,6 +127,8 @@ struct NetworkView {
     ssid: Ssid,
     security: Security,
     area: AreaId,
+    /// Whether the router has no agent, and a person speaks for it.
+    by_hand: bool,
     state: Step,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<u64>,
@@ -123,7 +146,7 @@ impl NetworkView {
     fn of(row: NetworkRow, now: u64) -> Self {
         let (state, until) = (row.step(now), row.until(now));
         let bss = row.bss.iter().map(|b| BssView { bssid: b.bssid, listed: b.is_listed(now) }).collect();
-        let NetworkRow { router, router_name, id: network, ssid, security, area, .. } = row;
-        Self { router, router_name, network, ssid, security, area, state, until, bss }
+        let NetworkRow { router, router_name, id: network, ssid, security, area, by_hand, .. } = row;
+        Self { router, router_name, network, ssid, security, area, by_hand, state, until, bss }
     }
 }

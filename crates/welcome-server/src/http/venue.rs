@@ -40,7 +40,7 @@ pub(crate) async fn captive(
     if is_browser(&accepts.join(",")) {
         return Ok((StatusCode::FOUND, common, [(LOCATION, venue)]).into_response());
     }
-    let something = offers.iter().any(|row| is_in_force(row, unix_now()));
+    let something = offers.iter().any(|row| row.is_in_force(unix_now()));
     let answer = Captive { venue_info_url: something.then_some(venue), ..Captive::default() };
     let body = serde_json::to_string(&answer).map_err(|_| StoreError::Unreadable("captive portal"))?;
     Ok((common, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response())
@@ -55,7 +55,7 @@ pub(crate) async fn venue(
     let network = app.store.network_offers(&router, &network).await?.ok_or(Error::NotFound)?;
     let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
     let wanted = wanted.map(Preferred::parse).unwrap_or_default();
-    let mut offers: Vec<_> = network.offers.iter().filter(|row| is_in_force(row, unix_now())).collect();
+    let mut offers: Vec<_> = network.offers.iter().filter(|row| row.is_in_force(unix_now())).collect();
     offers.sort_by_key(|row| std::cmp::Reverse(row.offer.priority));
     let page = Page {
         ssid: network.ssid.to_string(),
@@ -126,12 +126,6 @@ const ENGLISH: Words =
     Words { language: "en", open: "Open", read_on: "Read on", nothing: "There is no message at the moment." };
 const CHINESE: Words =
     Words { language: "zh", open: "打开", read_on: "了解更多", nothing: "目前没有消息。" };
-
-/// By the dates alone: which hour it is at the place of the router is not known here.
-fn is_in_force(row: &OfferRow, now: u64) -> bool {
-    let when = &row.offer.when;
-    when.from.is_none_or(|from| from <= now) && when.until.is_none_or(|until| now < until)
-}
 
 /// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in `Host` reaches the
 /// liar alone, since no answer of ours may be kept for others.

@@ -1,8 +1,9 @@
 //! What third-party clients find: BSSIDs that are announced, proved, and in no conflict.
 
-use welcome_proto::Bssid;
-use welcome_proto::Ssid;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use welcome_proto::lookup::{Assurance, ListEntry};
+use welcome_proto::{Bssid, NetworkId, RouterId, Ssid};
 
 use super::db::Dialect;
 use super::networks::{open_key, read_security};
@@ -45,7 +46,7 @@ impl Store {
         limit: usize,
         now: u64,
     ) -> Result<Vec<(Cursor, ListEntry)>> {
-        type Row = (i64, String, String, Vec<u8>, String, Option<Vec<u8>>, String, i64, String);
+        type Row = (i64, String, String, Vec<u8>, String, Option<Vec<u8>>, String, i64, String, Vec<u8>);
         let (sql, argument) = query(self.dialect(), which, limit);
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(after.map_or(-1, |c| bssid_number(c.bssid)))
@@ -61,7 +62,7 @@ impl Store {
             .fetch_all(&self.read)
             .await?;
         rows.into_iter()
-            .map(|(bssid, router, network, ssid, security, sealed, area, needed, how)| {
+            .map(|(bssid, router, network, ssid, security, sealed, area, needed, how, signer)| {
                 let bssid = read_bssid(bssid)?;
                 let entry = ListEntry {
                     bssid,
@@ -71,7 +72,7 @@ impl Store {
                     area: read_id(&area, "area")?,
                     needed: u32::try_from(needed).map_err(|_| StoreError::Unreadable("number"))?,
                     assurance: if how == "vouched" { Assurance::Vouched } else { Assurance::Witnessed },
-                    signer: None,
+                    signer: Some(URL_SAFE_NO_PAD.encode(signer)),
                 };
                 let cursor =
                     Cursor { bssid, router: read_id(&router, "router id")?, network: read_id(&network, "network id")? };
@@ -81,7 +82,36 @@ impl Store {
     }
 }
 
+/// Where somebody has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ListedAt {
+    pub(crate) org: OrgId,
+    pub(crate) router: RouterId,
+    pub(crate) network: NetworkId,
+}
+
 impl Store {
+    /// The listed network of a BSSID: the first one, if an organisation announces it on several routers.
+    pub(crate) async fn listed_at(&self, bssid: Bssid, now: u64) -> Result<Option<ListedAt>> {
+        let row: Option<(String, String, String)> = sqlx::query_as(
+            "SELECT r.org, b.router, b.network FROM bss b JOIN routers r ON r.id = b.router
+             JOIN registrations g ON g.bssid = b.bssid AND g.org = r.org AND g.conflict = 0 AND g.expires > $2
+             WHERE b.bssid = $1 ORDER BY b.router, b.network LIMIT 1",
+        )
+        .bind(bssid_number(bssid))
+        .bind(int(now))
+        .fetch_optional(&self.read)
+        .await?;
+        let read = |(org, router, network): (String, String, String)| {
+            Ok(ListedAt {
+                org: read_id(&org, "organisation")?,
+                router: read_id(&router, "router id")?,
+                network: read_id(&network, "network id")?,
+            })
+        };
+        row.map(read).transpose()
+    }
+
     /// The region after this one in which something is announced. One step in an index, however much there is.
     pub(crate) async fn next_region(&self, after: i64) -> Result<Option<i64>> {
         let (next,): (Option<i64>,) = sqlx::query_as("SELECT min(cell5) FROM networks WHERE cell5 > $1")
@@ -109,14 +139,15 @@ fn query(dialect: Dialect, which: &Which, limit: usize) -> (String, String) {
         }
     };
     let sql = format!(
-        "SELECT bssid, router, network, ssid, security, sealed_key, area, needed, how FROM (
+        "SELECT bssid, router, network, ssid, security, sealed_key, area, needed, how, signer FROM (
              SELECT b.bssid, b.router, b.network, n.ssid, n.security, r.area,
                  CASE WHEN $5 = r.org
                      OR ($5 = '*' AND (SELECT o.keys_to_all FROM orgs o WHERE o.id = r.org) = 1) THEN n.sealed_key
                  END AS sealed_key,
                  (SELECT a.needed FROM areas a WHERE a.id = r.area) AS needed,
                  (SELECT g.how FROM registrations g
-                  WHERE g.bssid = b.bssid AND g.org = r.org AND g.conflict = 0 AND g.expires > $6) AS how
+                  WHERE g.bssid = b.bssid AND g.org = r.org AND g.conflict = 0 AND g.expires > $6) AS how,
+                 (SELECT o.public_key FROM orgs o WHERE o.id = r.org) AS signer
              FROM bss b
              JOIN networks n ON n.router = b.router AND n.id = b.network
              JOIN routers r ON r.id = b.router

@@ -37,7 +37,7 @@ pub(crate) use self::db::{DATABASE, Store};
 pub(crate) use self::enrolment::{Enrolled, NewToken};
 pub(crate) use self::fleet::{FleetFilter, FleetNetwork, NetworkCount};
 pub(crate) use self::invitations::{Invitation, Taken};
-pub(crate) use self::listing::{KeysFor, Which};
+pub(crate) use self::listing::{KeysFor, ListedAt, Which};
 pub(crate) use self::look::{Looked, look};
 pub(crate) use self::networks::Announced;
 pub(crate) use self::offer_changes::OfferChange;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sqlx::{Any, Transaction};
-use welcome_proto::announce::{AnnouncedNetwork, Security};
-use welcome_proto::{RouterId, Secret};
+use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
+use welcome_proto::{NetworkId, RouterId, Secret};
 
 use super::registrations::{How, register};
 use super::{Result, Store, StoreError, bssid_number, int, read_id, read_u64};
@@ -115,11 +115,21 @@ async fn put_network(
     .bind(network.place.map(|p| p.lon))
     .execute(&mut **tx)
     .await?;
-    for bss in &network.bss {
+    put_bss(tx, router, &network.id, &network.bss).await
+}
+
+/// Adds radios of a network.
+pub(super) async fn put_bss(
+    tx: &mut Transaction<'_, Any>,
+    router: &RouterId,
+    network: &NetworkId,
+    bss: &[AnnouncedBss],
+) -> Result<()> {
+    for bss in bss {
         sqlx::query("INSERT INTO bss (bssid, router, network, freq) VALUES ($1, $2, $3, $4)")
             .bind(bssid_number(bss.bssid))
             .bind(router.as_str())
-            .bind(network.id.as_str())
+            .bind(network.as_str())
             .bind(bss.freq.map(i64::from))
             .execute(&mut **tx)
             .await?;

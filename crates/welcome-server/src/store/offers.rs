@@ -26,6 +26,14 @@ pub(crate) struct OfferRow {
     pub(crate) offer: Offer,
 }
 
+impl OfferRow {
+    /// By the dates alone: which hour it is at the place of the router is not known here.
+    pub(crate) fn is_in_force(&self, now: u64) -> bool {
+        let when = &self.offer.when;
+        when.from.is_none_or(|from| from <= now) && when.until.is_none_or(|until| now < until)
+    }
+}
+
 /// What a router shall show on one network that it announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NetworkOffers {

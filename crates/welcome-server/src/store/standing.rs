@@ -22,6 +22,8 @@ pub(crate) struct NetworkRow {
     /// Whether its key is given to applications.
     pub(crate) has_key: bool,
     pub(crate) area: AreaId,
+    /// Whether its router has no agent.
+    pub(crate) by_hand: bool,
     pub(crate) bss: Vec<BssRow>,
     /// Whether a challenge is open.
     pub(crate) challenged: bool,
@@ -92,14 +94,15 @@ impl Store {
         limit: usize,
         now: u64,
     ) -> Result<Vec<NetworkRow>> {
-        type Row = (String, String, String, Vec<u8>, String, i64, String, i64);
+        type Row = (String, String, String, Vec<u8>, String, i64, String, i64, i64);
         type Bss = (String, String, i64, Option<i64>, Option<i64>, Option<String>, Option<i64>);
         // Apart, so that a router is found by its key.
         let whose = if filter.router.is_some() { "n.router = $3" } else { "$3 = ''" };
         let sql = format!(
             "SELECT n.router, r.name, n.id, n.ssid, n.security, CASE WHEN n.sealed_key IS NULL THEN 0 ELSE 1 END, r.area,
                  (SELECT count(*) FROM challenges c WHERE c.router = n.router AND c.network = n.id
-                      AND c.state IN ('open', 'on-air') AND c.until > $2)
+                      AND c.state IN ('open', 'on-air') AND c.until > $2),
+                 CASE WHEN r.kind = 'plain' THEN 1 ELSE 0 END
              FROM networks n JOIN routers r ON r.id = n.router
              WHERE r.org = $1 AND {whose} AND (n.router, n.id) > ($4, $5)
              ORDER BY n.router, n.id LIMIT $6"
@@ -138,7 +141,7 @@ impl Store {
             })
         }
         rows.iter()
-            .map(|(router, router_name, id, ssid, security, has_key, area, challenges)| {
+            .map(|(router, router_name, id, ssid, security, has_key, area, challenges, plain)| {
                 Ok(NetworkRow {
                     router: read_id(router, "router id")?,
                     router_name: router_name.clone(),
@@ -147,6 +150,7 @@ impl Store {
                     security: read_security(security)?,
                     has_key: *has_key != 0,
                     area: read_id(area, "area")?,
+                    by_hand: *plain != 0,
                     bss: bss_of(router, id)?,
                     challenged: *challenges > 0,
                 })

@@ -1,6 +1,8 @@
 //! Each route, asked over a real socket.
 
 use crate::common::{Router, Server, network, unix_now};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -22,6 +24,7 @@ async fn a_router_enrols_announces_is_found_gets_offers_and_reports() {
     let found = server.client().bssids(&[BSSID, "02:00:00:00:0f:00"]).await.json();
     let entry = json!({
         "bssid": BSSID, "ssid": "Café", "security": "psk", "area": found["entries"][0]["area"], "assurance": "vouched",
+        "signer": URL_SAFE_NO_PAD.encode(&router.operator_key),
     });
     assert_eq!(found, json!({ "entries": [entry] }));
     for target in ["/v1/lookup/place?lat=48.14&lon=11.575", "/v1/lookup/list", "/v1/lookup/list?cell=851f8d47fffffff"] {

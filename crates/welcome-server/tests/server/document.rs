@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use welcome_proto::announce::{Announce, MAX_BSS, MAX_NETWORKS};
+use welcome_proto::arrival::{self, Greeting};
 use welcome_proto::enrol::EnrolReply;
 use welcome_proto::offer::{OffersPush, SayPush};
 use welcome_proto::signature::{self, Params};
@@ -46,7 +47,8 @@ fn the_statements_are_signed_with_the_key_of_the_enrolment() {
     let reply: EnrolReply =
         serde_json::from_str(&format!("{{\"router\"{}", after("{\"router\"").next().unwrap())).unwrap();
     let key = URL_SAFE_NO_PAD.decode(reply.operator_key).unwrap();
-    let mut statements = Vec::new();
+    let greeting = DOCUMENT.lines().find(|line| line.starts_with("{\"offers\":[{\"statement\"")).unwrap();
+    let mut statements = serde_json::from_str::<Greeting>(greeting).unwrap().offers;
     for data in after("data: ") {
         if let Ok(OffersPush { offers, .. }) = serde_json::from_str(data) {
             statements.extend(offers);
@@ -54,7 +56,7 @@ fn the_statements_are_signed_with_the_key_of_the_enrolment() {
             statements.push(say);
         }
     }
-    assert_eq!(statements.len(), 2);
+    assert_eq!(statements.len(), 3);
     for signed in statements {
         let key = UnparsedPublicKey::new(&ED25519, &key);
         key.verify(&signed.message::<Statement>(), &signed.signature_bytes().unwrap()).unwrap();
@@ -135,6 +137,7 @@ fn the_limits_of_the_document_are_those_of_the_code() {
             .contains(&format!("at most {mib} MiB of what comes out of gzip, and {} BSSIDs", snapshot::MAX_ENTRIES))
     );
     assert!(DOCUMENT.contains(&format!("at most {} entries", lookup::PAGE)));
+    assert!(DOCUMENT.contains(&format!("the best first, at\nmost {}", arrival::MAX_OFFERS)));
     assert!(DOCUMENT.contains(&format!("on port {}", lan::PORT)));
     assert!(DOCUMENT.contains(&format!("may be {} s off", signature::MAX_SKEW)));
 }

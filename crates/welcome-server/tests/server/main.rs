@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod arrivals;
 mod common;
 mod console;
 mod content;

@@ -28,8 +28,10 @@ async fn a_region_is_told_in_advance_signed_and_without_keys() {
     assert_eq!(answer.headers["content-type"], "application/gzip");
     assert_eq!(answer.headers["cache-control"], "public, max-age=300");
     let snapshot = open(&answer, &directory).unwrap();
-    let listed: Vec<_> = snapshot.entries().map(|e| (e.bssid.to_string(), e.ssid.to_string(), e.key)).collect();
-    assert_eq!(listed, [("02:00:00:00:01:00".to_owned(), "Cafe".to_owned(), None)]);
+    let signer = Some(URL_SAFE_NO_PAD.encode(&router.operator_key));
+    let listed: Vec<_> =
+        snapshot.entries().map(|e| (e.bssid.to_string(), e.ssid.to_string(), e.key, e.signer)).collect();
+    assert_eq!(listed, [("02:00:00:00:01:00".to_owned(), "Cafe".to_owned(), None, signer)]);
     assert!(snapshot.expires > unix_now() + 3 * 86_400, "who has the newest has days");
 
     let index = server.client().get("/v1/snapshots").await.json();

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::control::Control;
-use crate::process::Daemon;
+use crate::network::give_radio;
+use crate::process::{Daemon, tool};
 use crate::wait::until;
 
 /// Namespace of the router.
@@ -101,6 +102,23 @@ impl AccessPoint {
     /// When it does not come back.
     pub(crate) fn crash_and_restart(&mut self) -> Result<()> {
         self.daemon.stop(Signal::KILL, Duration::from_secs(5))?;
+        self.daemon = spawn(self.radio, &self.namespace)?;
+        self.await_enabled()
+    }
+
+    /// Puts another radio in the place of radio 0, with the same settings and interface and addresses of its own.
+    ///
+    /// # Errors
+    /// When there is no such radio, or it does not come up.
+    pub(crate) fn replace_radio(&mut self, number: u32) -> Result<()> {
+        self.stop()?;
+        tool(&["ip", "-n", AP, "link", "set", "wlan0", "down", "name", "retired"])?;
+        give_radio(number, AP)?;
+        tool(&["ip", "-n", AP, "link", "set", &format!("wlan{number}"), "name", "wlan0"])?;
+        let config = config_of(self.radio);
+        let settings = fs::read_to_string(&config).context("read hostapd's configuration")?;
+        let moved = settings.replace("bssid=02:00:00:00:00:", &format!("bssid=02:00:00:00:{number:02x}:"));
+        fs::write(&config, moved).context("write hostapd's configuration")?;
         self.daemon = spawn(self.radio, &self.namespace)?;
         self.await_enabled()
     }

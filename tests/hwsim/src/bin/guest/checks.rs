@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use hwsim::{FIGURES_FILE, RESULTS_DIR};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Prints each check as it is made and remembers whether one failed.
 #[derive(Default)]
@@ -35,12 +35,13 @@ impl Checks {
     }
 }
 
-/// Leaves figures, in milliseconds, for `lab run --bench`.
+/// Leaves figures, each with its name and unit, for `lab run --bench`.
 ///
 /// # Errors
 /// When they cannot be written.
-pub(crate) fn write_figures(figures: &[(&str, f64)]) -> Result<()> {
-    let rounded = |milliseconds: f64| Value::from((milliseconds * 1e3).round() / 1e3);
-    let object: Map<_, _> = figures.iter().map(|(name, value)| ((*name).to_owned(), rounded(*value))).collect();
+pub(crate) fn write_figures(figures: &[(&str, f64, &str)]) -> Result<()> {
+    let rounded = |value: f64| (value * 1e3).round() / 1e3;
+    let object: Map<_, _> =
+        figures.iter().map(|(name, value, unit)| ((*name).to_owned(), json!([rounded(*value), unit]))).collect();
     fs::write(Path::new(RESULTS_DIR).join(FIGURES_FILE), Value::from(object).to_string()).context("leave figures")
 }

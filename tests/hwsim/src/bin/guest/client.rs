@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hwsim::PROGRAMS_DIR;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::certificate::AUTHORITY_FILE;
-use crate::directory::{TOKEN_FILE, URL};
-use crate::process::{run, tool};
+use crate::directory::{SHARE_TOKEN_FILE, TOKEN_FILE, URL};
+use crate::process::{Daemon, run, tool};
 use crate::station::{DHCP_COMMAND, FREQUENCY, Station, WPA_DIR};
+use crate::wait::until;
+
+/// [`hwsim::PROGRAMS_DIR`] has it.
+const PROGRAM: &str = "/programs/welcome";
 
 /// Exit code of `welcome`: a message arrived.
 pub(crate) const GREETED: i32 = 0;
@@ -36,6 +40,11 @@ impl Visit {
         self.first(event)?["at"].as_f64().with_context(|| format!("{event} has no time"))
     }
 
+    /// The names of the events, in order.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.events.iter().filter_map(|event| event["event"].as_str()).collect()
+    }
+
     /// Every event of this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &Value> {
         self.events.iter().filter(move |event| event["event"] == name)
@@ -48,6 +57,65 @@ impl Visit {
     pub(crate) fn first(&self, name: &str) -> Result<&Value> {
         let found = self.events.iter().find(|event| event["event"] == name);
         found.with_context(|| format!("the client told of no {name}: exit code {}, {:?}", self.code, self.events))
+    }
+}
+
+/// `welcome watch`, as it goes on.
+pub(crate) struct Watching(Daemon);
+
+impl Watching {
+    /// Waits until it has told of this.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub(crate) fn await_event(&self, name: &str, limit: Duration) -> Result<()> {
+        let wanted = format!("\"event\":\"{name}\"");
+        until(limit, &format!("the client tells of {name}"), || Ok(self.0.said().contains(&wanted).then_some(())))
+    }
+
+    /// How often its threads have been woken since they began.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn wakeups(&self) -> Result<u64> {
+        self.0.wakeups()
+    }
+}
+
+/// `welcome share verify`, as it goes on.
+pub(crate) struct Proof(Daemon);
+
+impl Proof {
+    /// Waits for the first event of this name.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub(crate) fn first(&self, name: &str) -> Result<Value> {
+        until(Duration::from_secs(30), &format!("the client tells of {name}"), || {
+            Ok(self.events().into_iter().find(|event| event["event"] == name))
+        })
+    }
+
+    /// Interrupts it, as by Ctrl-C.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub(crate) fn interrupt(mut self) -> Result<Visit> {
+        let (status, _) = self.0.stop(Signal::INT, Duration::from_secs(10))?;
+        Ok(Visit { code: status.code().context("it was killed")?, events: self.events() })
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub(crate) fn end(mut self) -> Result<Visit> {
+        let status = until(Duration::from_secs(30), "the proof ends", || self.0.ended())?;
+        Ok(Visit { code: status.code().context("it was killed")?, events: self.events() })
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.0.said().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 
@@ -108,6 +176,27 @@ impl Client<'_> {
         self.run("receive", &["--wait", &wait.as_secs().to_string()])
     }
 
+    /// Does something of what sharers do.
+    ///
+    /// # Errors
+    /// When the client does not end.
+    pub(crate) fn share(&self, what: &[&str]) -> Result<Visit> {
+        let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE];
+        self.run("share", &[&server[..], &["--freq", FREQUENCY], what].concat())
+    }
+
+    /// Begins to prove a network, listening on a channel of this frequency in MHz.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn begin_proof(&self, which: &[&str], freq: &str) -> Result<Proof> {
+        let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE];
+        let options = [&server[..], &["--freq", freq, "verify"], which].concat();
+        let state_dir = self.state_dir();
+        let name = format!("welcome-proof-{}-{freq}", self.0.namespace);
+        Ok(Proof(Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?))
+    }
+
     /// Leaves the network that `connect` joined.
     ///
     /// # Errors
@@ -118,17 +207,32 @@ impl Client<'_> {
         Ok(())
     }
 
-    fn run(&self, job: &str, options: &[&str]) -> Result<Visit> {
-        let Station { namespace, interface, .. } = self.0;
-        let program = format!("{PROGRAMS_DIR}/welcome");
+    /// Joins and stays, for as long as it is not dropped.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn watch(&self) -> Result<Watching> {
         let state_dir = self.state_dir();
-        let common =
-            [&program, job, "--json", "--interface", interface, "--ctrl-dir", WPA_DIR, "--state-dir", &state_dir];
-        let words = [&common[..], options].concat();
+        let words = self.words("watch", &state_dir, &["--freq", FREQUENCY, "--dhcp", DHCP_COMMAND]);
+        let name = format!("welcome-watch-{}", self.0.namespace);
+        Ok(Watching(Daemon::start(&name, &self.0.namespace, &words)?))
+    }
+
+    fn run(&self, job: &str, options: &[&str]) -> Result<Visit> {
+        let namespace = &self.0.namespace;
+        let state_dir = self.state_dir();
+        let words = self.words(job, &state_dir, options);
         let outcome = run(&format!("welcome-{namespace}"), namespace, &words, Duration::from_secs(60))?;
         let events = outcome.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>();
         let events = events.with_context(|| format!("understand what {job} printed: {}", outcome.stdout))?;
         Ok(Visit { code: outcome.code, events })
+    }
+
+    fn words<'a>(&'a self, job: &'a str, state_dir: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+        let interface = &self.0.interface;
+        let common =
+            [PROGRAM, job, "--json", "--interface", interface, "--ctrl-dir", WPA_DIR, "--state-dir", state_dir];
+        [&common[..], options].concat()
     }
 
     fn state_dir(&self) -> String {

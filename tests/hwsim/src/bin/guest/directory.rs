@@ -40,10 +40,60 @@ impl Directory {
         let daemon = spawn()?;
         await_healthy()?;
         let (enrolment_token, operator_token) =
-            (made("token", "enrolment token: ")?, made("api-token", "API token: ")?);
+            (made(&["token"], "enrolment token: ")?, made(&["api-token"], "API token: ")?);
         // What the stations' owners got from the operator.
         fs::write(TOKEN_FILE, &operator_token).context("write the API token")?;
         Ok(Self { enrolment_token, operator_token, daemon })
+    }
+
+    /// A token for a router that nobody vouches for.
+    ///
+    /// # Errors
+    /// When the server makes none.
+    pub(crate) fn unvouched_token(&self) -> Result<String> {
+        made(&["token", "--no-vouch"], "enrolment token: ")
+    }
+
+    /// Leaves a token for sharing, and for nothing else, in [`SHARE_TOKEN_FILE`].
+    ///
+    /// # Errors
+    /// When the server makes none.
+    pub(crate) fn leave_share_token(&self) -> Result<()> {
+        let token = made(&["api-token", "--scope", "share"], "API token: ")?;
+        fs::write(SHARE_TOKEN_FILE, token).context("write the token for sharing")
+    }
+
+    /// Forgets a router and whatever it announced.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) fn remove_router(&self, router: &str) -> Result<()> {
+        let answer = within(NET, || {
+            let url = format!("{URL}/v1/operator/routers/{router}");
+            client()?.delete(url).header("Authorization", self.authorization()).call().context("remove a router")
+        })?;
+        ensure!(answer.status() == 204, "removing a router was answered with {}", answer.status());
+        Ok(())
+    }
+
+    /// The BSSIDs that everybody is told.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub(crate) fn listed(&self) -> Result<Vec<String>> {
+        let list = self.get("/v1/lookup/list")?;
+        let entries = list["entries"].as_array().context("a list has entries")?;
+        Ok(entries.iter().filter_map(|entry| entry["bssid"].as_str()).map(str::to_owned).collect())
+    }
+
+    /// The BSSIDs of the only network, listed or not.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub(crate) fn announced(&self) -> Result<Vec<String>> {
+        let networks = self.get("/v1/share/networks")?;
+        let bss = networks["networks"][0]["bss"].as_array().cloned().unwrap_or_default();
+        Ok(bss.iter().filter_map(|bss| bss["bssid"].as_str()).map(str::to_owned).collect())
     }
 
     /// Kills it without a chance to clean up.
@@ -91,7 +141,7 @@ impl Directory {
     /// # Errors
     /// When the server makes none.
     pub(crate) fn another_enrolment_token(&self) -> Result<String> {
-        made("token", "enrolment token: ")
+        made(&["token"], "enrolment token: ")
     }
 
     /// Gives a router an offer.
@@ -147,12 +197,12 @@ fn spawn() -> Result<Daemon> {
 }
 
 /// A token of the running server, made on its command line.
-fn made(command: &str, prefix: &str) -> Result<String> {
-    let output = Command::new(format!("{PROGRAMS_DIR}/{LOG}")).args([command, "--data", DATA]).output()?;
+fn made(command: &[&str], prefix: &str) -> Result<String> {
+    let output = Command::new(format!("{PROGRAMS_DIR}/{LOG}")).args(command).args(["--data", DATA]).output()?;
     let said = String::from_utf8(output.stdout)?;
     said.strip_prefix(prefix)
         .map(|token| token.trim_end().to_owned())
-        .with_context(|| format!("{command} said {said:?}"))
+        .with_context(|| format!("{command:?} said {said:?}"))
 }
 
 /// A new one for each request: kept connections would not survive the server.
@@ -167,6 +217,8 @@ const ADDRESS: &str = "198.51.100.2";
 const DATA: &str = "/tmp/welcome-server";
 /// What lets a client have the keys of shared networks.
 pub(crate) const TOKEN_FILE: &str = "/tmp/api-token";
+/// What lets a sharer offer and prove a network.
+pub(crate) const SHARE_TOKEN_FILE: &str = "/tmp/share-token";
 
 /// Name of the program and of its log.
 pub(crate) const LOG: &str = "welcome-server";

@@ -38,6 +38,26 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).with_context(|| format!("signal {}", self.name))
     }
 
+    /// All that it has printed.
+    pub(crate) fn said(&self) -> String {
+        log_text(&self.name)
+    }
+
+    /// How often its threads have given up the processor to wait for something (proc(5), `voluntary_ctxt_switches`).
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn wakeups(&self) -> Result<u64> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let mut sum = 0;
+        for task in fs::read_dir(&tasks).with_context(|| format!("look at the threads of {}", self.name))? {
+            let status = fs::read_to_string(task?.path().join("status"))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            sum += line.context("a thread tells its switches")?.trim().parse::<u64>()?;
+        }
+        Ok(sum)
+    }
+
     /// How it ended, if it ended.
     ///
     /// # Errors

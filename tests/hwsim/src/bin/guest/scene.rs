@@ -84,7 +84,11 @@ impl Scene {
     }
 }
 
-fn lay_network() -> Result<()> {
+/// The router with its bridge, the Internet side, and the cable between them.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn lay_network() -> Result<()> {
     add_namespace(AP)?;
     add_namespace(NET)?;
     give_radio(0, AP)?;
@@ -150,6 +154,6 @@ fn await_offer(agent: &Agent) -> Result<()> {
     })
 }
 
-const BRIDGE: &str = "br-lan";
+pub(crate) const BRIDGE: &str = "br-lan";
 const OFFER: &str = "apple-cake";
 const TEXT: &str = "The first coffee is on us. Ask for the apple cake.";

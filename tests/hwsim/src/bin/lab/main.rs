@@ -11,6 +11,7 @@ mod kernel;
 mod machine;
 mod packages;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ struct Run {
     /// Memory in MiB
     #[arg(long, default_value_t = 1024)]
     memory: u32,
-    /// Print only the measured figures on stdout, as `bench<TAB>lab.NAME<TAB>VALUE<TAB>ms`; the story goes to stderr
+    /// Print only the measured figures on stdout, as `bench<TAB>NAME<TAB>VALUE<TAB>UNIT`; the story goes to stderr
     #[arg(long)]
     bench: bool,
 }
@@ -180,10 +181,10 @@ fn empty_directory(dir: &Path) -> Result<PathBuf> {
 
 fn print_figures(results: &Path) -> Result<()> {
     let text = fs::read_to_string(results.join(FIGURES_FILE)).context("read the story's figures")?;
-    let figures: serde_json::Map<String, serde_json::Value> =
+    let figures: BTreeMap<String, (f64, String)> =
         serde_json::from_str(&text).context("understand the story's figures")?;
-    for (name, value) in figures {
-        println!("bench\tlab.{name}\t{value}\tms");
+    for (name, (value, unit)) in figures {
+        println!("bench\t{name}\t{value}\t{unit}");
     }
     Ok(())
 }

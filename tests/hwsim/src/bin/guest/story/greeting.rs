@@ -35,7 +35,10 @@ impl Greeting {
     /// # Errors
     /// When they cannot be written.
     pub(crate) fn write_figures(&self) -> Result<()> {
-        write_figures(&[("joined_to_greeted", self.joined_to_greeted_ms), ("heard_to_ready", self.agent_ms)])
+        write_figures(&[
+            ("lab.joined_to_greeted", self.joined_to_greeted_ms, "ms"),
+            ("lab.heard_to_ready", self.agent_ms, "ms"),
+        ])
     }
 
     /// Prints the one line that sums it up.

@@ -5,9 +5,11 @@ mod demo;
 mod doors;
 mod greet;
 mod greeting;
+mod ownership;
 mod pace;
 mod record;
 mod recorder;
+mod rest;
 mod variants;
 mod wedged;
 
@@ -23,7 +25,9 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "demo" => demo::tell(),
         "doors" => doors::tell(),
         "greet" => greet::tell(),
+        "ownership" => ownership::tell(),
         "pace" => pace::tell().map(|()| true),
+        "rest" => rest::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
         "variants" => variants::tell(),
         other => bail!("no story is called {other}"),

@@ -23,8 +23,8 @@ pub(crate) fn tell() -> Result<()> {
         figures[figures.len() / 2]
     };
     write_figures(&[
-        ("joined_to_greeted", median(|greeting| greeting.joined_to_greeted_ms)),
-        ("heard_to_ready", median(|greeting| greeting.agent_ms)),
+        ("lab.joined_to_greeted", median(|greeting| greeting.joined_to_greeted_ms), "ms"),
+        ("lab.heard_to_ready", median(|greeting| greeting.agent_ms), "ms"),
     ])
 }
 

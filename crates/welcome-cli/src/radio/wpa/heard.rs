@@ -1,67 +1,15 @@
-//! What is on the air, as wpa_supplicant hears it.
-//!
-//! In: a control socket with its events. Out: [`Sighting`]s of a fresh scan.
+//! What wpa_supplicant has heard, in the words of the list. Pure.
 
-use crate::exit::Failure;
+use super::super::FRESH_S;
+use super::super::security::{self, Method};
 use std::collections::BTreeSet;
-use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout_at};
 use welcome_client::Sighting;
 use welcome_proto::announce::Security;
 use welcome_proto::{Mac, Ssid};
 use wpa_ctrl::reply::Heard;
-use wpa_ctrl::{Control, Error, Event, Events, Notice, supplicant};
-
-/// A station's interface in the hands of wpa_supplicant.
-pub struct Wpa {
-    /// For commands.
-    pub control: Control,
-    /// What it says unasked.
-    pub events: Events,
-}
-
-/// Scans these frequencies in MHz, or all when there are none.
-///
-/// # Errors
-/// When wpa_supplicant cannot be reached, or cannot scan within [`SCAN_WITHIN`].
-pub async fn scan(wpa: &mut Wpa, freqs: &[u32]) -> Result<Vec<Sighting>, Failure> {
-    let deadline = Instant::now() + SCAN_WITHIN;
-    let late =
-        || Failure::Other(anyhow::anyhow!("failed to scan: wpa_supplicant did not end a scan in {SCAN_WITHIN:?}"));
-    let mut asked;
-    loop {
-        asked = Instant::now().into_std();
-        match supplicant::scan(&mut wpa.control, freqs).await {
-            Ok(()) => break,
-            // Another scan is under way, perhaps of other channels.
-            Err(Error::Refused { answer, .. }) if answer == "FAIL-BUSY" => {
-                if Instant::now() > deadline {
-                    return Err(late());
-                }
-                sleep(BUSY).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    loop {
-        match timeout_at(deadline, wpa.events.recv()).await.map_err(|_| late())? {
-            // After a lag the results may have been among what was missed; they are no worse for being read early.
-            Notice::Lagged(_) => break,
-            // What waited in the queue is of an earlier scan.
-            Notice::Event { at, .. } if at < asked => {}
-            Notice::Event { event: Event::ScanResults, .. } => break,
-            Notice::Event { event: Event::ScanFailed, .. } => {
-                return Err(Failure::Other(anyhow::anyhow!("failed to scan: the driver refused")));
-            }
-            Notice::Event { .. } => {}
-            Notice::Gone(reason) => return Err(Error::Gone(reason).into()),
-        }
-    }
-    Ok(sightings(supplicant::scan_results(&mut wpa.control).await?))
-}
 
 /// What can be compared with a list, without what was heard too long ago.
-fn sightings(heard: Vec<Heard>) -> Vec<Sighting> {
+pub(super) fn sightings(heard: Vec<Heard>) -> Vec<Sighting> {
     heard
         .into_iter()
         .filter(|heard| heard.age_s.is_none_or(|age| age <= FRESH_S))
@@ -79,8 +27,7 @@ fn sightings(heard: Vec<Heard>) -> Vec<Sighting> {
 
 /// What a bss asks for, from flags such as `[WPA2-PSK+SAE-CCMP][SAE-H2E][ESS]`; `None` for what the list has no word
 /// for, such as WEP, WPA of 2003, or a user name.
-#[must_use]
-pub fn security(flags: &str) -> Option<Security> {
+fn security(flags: &str) -> Option<Security> {
     let groups = || flags.split(['[', ']']).filter(|group| !group.is_empty());
     if !groups().any(|group| group == "ESS") || groups().any(|group| group == "WEP") {
         return None;
@@ -94,26 +41,7 @@ pub fn security(flags: &str) -> Option<Security> {
             methods.insert(Method::Other);
         }
     }
-    // WPA of 2003 beside a newer method does not take that away.
-    if methods.len() > 1 {
-        methods.remove(&Method::Other);
-    }
-    match methods.into_iter().collect::<Vec<_>>().as_slice() {
-        [] => Some(Security::Open),
-        [Method::Psk] => Some(Security::Psk),
-        [Method::Sae] => Some(Security::Sae),
-        [Method::Psk, Method::Sae] => Some(Security::PskSae),
-        [Method::Owe] => Some(Security::Owe),
-        _ => None,
-    }
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Method {
-    Psk,
-    Sae,
-    Owe,
-    Other,
+    security::of(methods)
 }
 
 fn method(word: &str) -> Option<Method> {
@@ -131,12 +59,6 @@ fn method(word: &str) -> Option<Method> {
         Some(Method::Other)
     }
 }
-
-/// A scan of all channels of three bands takes about ten seconds.
-pub const SCAN_WITHIN: Duration = Duration::from_secs(25);
-const BUSY: Duration = Duration::from_millis(200);
-/// wpa_supplicant remembers what it heard for three minutes.
-const FRESH_S: u32 = 30;
 
 #[cfg(test)]
 mod tests {

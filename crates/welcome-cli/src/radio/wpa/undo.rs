@@ -1,33 +1,26 @@
 //! Remembers what was changed in wpa_supplicant, and puts it back.
 //!
-//! In: what is about to be changed. Out: the same networks enabled and selected as before. The memory is on disk while
-//! the change lasts, so that `welcome leave` or the next start can put back what a crash left behind.
+//! In: what is about to be changed. Out: the same networks enabled and selected as before.
 //!
 //! wpa_supplicant gives the number of a removed network to the next one that is added, and forgets ours when it is
 //! restarted. So a number alone is never removed: name and BSSID must be ours, too.
 
-use crate::kept;
+use super::super::memory::Memory;
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 use welcome_proto::{Bssid, Ssid};
-use wpa_ctrl::reply::Network;
+use wpa_ctrl::reply::{Link, Network};
 use wpa_ctrl::{Control, Error, supplicant};
 
 /// What was changed on one interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Change {
+pub(in super::super) struct Change {
     /// The number of our network, once it is known.
     id: Option<u32>,
     ssid: Ssid,
     bssid: Bssid,
     /// All networks that were there before.
     before: Vec<Former>,
-    /// It was meant to stay; anything else was left behind by a crash.
-    #[serde(default)]
-    is_settled: bool,
 }
 
 /// A network that was there before.
@@ -40,14 +33,10 @@ struct Former {
     current: bool,
 }
 
-/// The memory of one interface.
+/// What is to be put back on one interface.
 #[derive(Debug)]
-pub struct Undo {
-    dir: PathBuf,
-    file: String,
-    change: Option<Change>,
-    /// This process made the change.
-    is_ours: bool,
+pub(in super::super) struct Undo {
+    pub(in super::super) memory: Memory<Change>,
 }
 
 impl Undo {
@@ -55,40 +44,24 @@ impl Undo {
     ///
     /// # Errors
     /// When the file is there and cannot be read.
-    pub fn load(dir: &Path, interface: &str) -> anyhow::Result<Self> {
-        let file = format!("added-{interface}.json");
-        let change = kept::load(dir, &file, MAX_BYTES)?;
-        Ok(Self { dir: dir.to_owned(), file, change, is_ours: false })
+    pub(super) fn load(dir: &Path, interface: &str) -> anyhow::Result<Self> {
+        Ok(Self { memory: Memory::load(dir, format!("added-{interface}.json"))? })
     }
 
-    /// Whether this process has changed something that it may have to put back.
-    #[must_use]
-    pub fn is_unfinished(&self) -> bool {
-        self.is_ours && self.change.is_some()
-    }
-
-    /// Whether an earlier process was ended before it could put back what it changed.
-    #[must_use]
-    pub fn is_left_behind(&self) -> bool {
-        !self.is_ours && self.change.as_ref().is_some_and(|change| !change.is_settled)
-    }
-
-    /// The change is meant to stay until `welcome leave`.
-    ///
-    /// # Errors
-    /// When the memory cannot be written.
-    pub fn settle(&mut self) -> anyhow::Result<()> {
-        match self.change.clone() {
-            Some(change) => self.remember(Change { is_settled: true, ..change }),
-            None => Ok(()),
-        }
+    /// Whether the connection is by the network that was added.
+    pub(super) fn owns(&self, link: &Link) -> bool {
+        self.memory.change().is_some_and(|change| {
+            link.id == change.id
+                && link.ssid.as_deref() == Some(change.ssid.as_bytes())
+                && link.bssid == Some(change.bssid.mac().0)
+        })
     }
 
     /// Remembers how things are, before a network is added.
     ///
     /// # Errors
     /// When wpa_supplicant does not answer, or the memory cannot be written.
-    pub async fn begin(&mut self, control: &mut Control, ssid: &Ssid, bssid: Bssid) -> anyhow::Result<()> {
+    pub(super) async fn begin(&mut self, control: &mut Control, ssid: &Ssid, bssid: Bssid) -> anyhow::Result<()> {
         let before = supplicant::networks(control).await?;
         let former = |network: Network| Former {
             id: network.id,
@@ -97,17 +70,16 @@ impl Undo {
             current: network.current,
         };
         let before = before.into_iter().map(former).collect();
-        self.is_ours = true;
-        self.remember(Change { id: None, ssid: ssid.clone(), bssid, before, is_settled: false })
+        self.memory.remember(Change { id: None, ssid: ssid.clone(), bssid, before })
     }
 
     /// Remembers the number that our network got.
     ///
     /// # Errors
     /// When the memory cannot be written.
-    pub fn added(&mut self, id: u32) -> anyhow::Result<()> {
-        match self.change.clone() {
-            Some(change) => self.remember(Change { id: Some(id), ..change }),
+    pub(super) fn added(&mut self, id: u32) -> anyhow::Result<()> {
+        match self.memory.change().cloned() {
+            Some(change) => self.memory.remember(Change { id: Some(id), ..change }),
             None => Ok(()),
         }
     }
@@ -116,8 +88,8 @@ impl Undo {
     ///
     /// # Errors
     /// The first thing that failed. What an unreachable wpa_supplicant has not taken back stays remembered.
-    pub async fn put_back(&mut self, control: &mut Control) -> anyhow::Result<bool> {
-        let Some(change) = &self.change else { return Ok(false) };
+    pub(super) async fn put_back(&mut self, control: &mut Control) -> anyhow::Result<bool> {
+        let Some(change) = self.memory.change() else { return Ok(false) };
         let networks = supplicant::networks(control).await?;
         let mut first_error = None;
         let mut note = |result: Result<(), Error>| {
@@ -150,23 +122,9 @@ impl Undo {
             // What was refused would be refused again.
             Some(error) if !matches!(error, Error::Refused { .. }) => Err(error.into()),
             error => {
-                self.forget()?;
+                self.memory.forget()?;
                 error.map_or(Ok(!ours.is_empty()), |error| Err(error.into()))
             }
-        }
-    }
-
-    fn remember(&mut self, change: Change) -> anyhow::Result<()> {
-        // In memory first: what cannot be written can still be put back by this process.
-        self.change = Some(change);
-        kept::save(&self.dir, &self.file, &self.change)
-    }
-
-    fn forget(&mut self) -> anyhow::Result<()> {
-        self.change = None;
-        match fs::remove_file(self.dir.join(&self.file)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
         }
     }
 }
@@ -184,7 +142,3 @@ impl Change {
         }
     }
 }
-
-/// How long putting back may take altogether.
-pub const WITHIN: Duration = Duration::from_secs(5);
-const MAX_BYTES: u64 = 1 << 20;

@@ -1,12 +1,10 @@
 //! Has wpa_supplicant join a network.
 //!
-//! In: a heard network with its entry in the list. Out: joined, with the keys in place; or why not. What it changes it
-//! tells [`Undo`] first.
+//! In: a heard network with its entry in the list. Out: joined, with the keys in place; or why not.
 
-use crate::exit::Failure;
+use super::Wpa;
+use crate::exit::{Failure, Reason};
 use crate::output::Output;
-use crate::scan::Wpa;
-use crate::undo::Undo;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -16,23 +14,16 @@ use welcome_proto::lookup::ListEntry;
 use wpa_ctrl::supplicant::{self, Join, Security};
 use wpa_ctrl::{Error, Event, Notice};
 
-/// Joins; returns the number that wpa_supplicant gave the network.
-///
-/// # Errors
-/// [`Failure::Join`] with the reason; the rest when wpa_supplicant does not do as it is asked.
-///
-/// # Cancel safety
-/// Whatever was changed by then, `undo` knows.
-pub async fn join(
+/// See [`super::super::Radio::join`].
+pub(super) async fn join(
     wpa: &mut Wpa,
-    undo: &mut Undo,
     Candidate { sighting, entry, .. }: &Candidate,
     within: Duration,
     output: &Output,
-) -> Result<u32, Failure> {
-    undo.begin(&mut wpa.control, &entry.ssid, entry.bssid).await?;
+) -> Result<(), Failure> {
+    wpa.undo.begin(&mut wpa.control, &entry.ssid, entry.bssid).await?;
     let id = supplicant::add_network(&mut wpa.control).await?;
-    undo.added(id)?;
+    wpa.undo.added(id)?;
     let bssid = entry.bssid.mac().0;
     let join = Join {
         ssid: entry.ssid.as_bytes(),
@@ -41,21 +32,24 @@ pub async fn join(
         security: security(sighting.security, entry)?,
     };
     match supplicant::set_network(&mut wpa.control, id, join).await {
-        Err(Error::Misuse { why, .. }) => return Err(Failure::Join(format!("the key in the list is none: {why}"))),
+        Err(Error::Misuse { why, .. }) => {
+            return Err(Failure::join(Reason::WrongKey, format!("the key in the list is none: {why}")));
+        }
         result => result?,
     }
     let began = Instant::now();
     supplicant::select_network(&mut wpa.control, id).await?;
-    let mut last = String::from("it did not answer");
+    let mut last = Failure::join(Reason::NoAnswer, format!("the access point did not answer within {within:?}"));
     while let Some(left) = within.checked_sub(began.elapsed()) {
         let (at, event) = match timeout(left.min(LOOK), wpa.events.recv()).await {
             Ok(Notice::Event { at, event }) => (at, event),
             Ok(Notice::Gone(reason)) => return Err(Error::Gone(reason).into()),
             // Events make it fast, a look makes it true.
             Ok(Notice::Lagged(_)) | Err(_) => {
-                if is_joined(wpa, id).await? {
+                let link = supplicant::status(&mut wpa.control).await?;
+                if link.state == "COMPLETED" && link.id == Some(id) {
                     keyed(output, Instant::now(), entry);
-                    return Ok(id);
+                    return Ok(());
                 }
                 continue;
             }
@@ -71,35 +65,28 @@ pub async fn join(
             }
             Event::Connected { bssid: heard, .. } if heard == bssid => {
                 keyed(output, at, entry);
-                return Ok(id);
+                return Ok(());
             }
             Event::TemporarilyDisabled { reason: Some(reason), id: which, .. } if which == Some(id) => {
                 match reason.as_str() {
-                    "WRONG_KEY" => return Err(Failure::Join(WRONG_KEY.into())),
-                    reason => last = format!("wpa_supplicant gave up for a while: {reason}"),
+                    "WRONG_KEY" => return Err(Failure::wrong_key()),
+                    reason => {
+                        last = Failure::join(Reason::NoAnswer, format!("wpa_supplicant gave up for a while: {reason}"));
+                    }
                 }
             }
             Event::Rejected { status, .. } => {
                 let status = status.map(|status| format!(" with status {status}")).unwrap_or_default();
-                last = format!("the access point refused{status}");
+                last = Failure::join(Reason::Rejected, format!("the access point refused{status}"));
             }
             Event::Disconnected { locally_generated: false, reason, .. } => {
                 let reason = reason.map(|reason| format!(" with reason {reason}")).unwrap_or_default();
-                last = format!("the access point ended it{reason}");
+                last = Failure::join(Reason::Rejected, format!("the access point ended it{reason}"));
             }
             _ => {}
         }
     }
-    Err(Failure::Join(format!("not within {within:?}: {last}")))
-}
-
-/// Whether wpa_supplicant is connected by that network.
-///
-/// # Errors
-/// When it does not answer.
-pub async fn is_joined(wpa: &mut Wpa, id: u32) -> Result<bool, Failure> {
-    let link = supplicant::status(&mut wpa.control).await?;
-    Ok(link.state == "COMPLETED" && link.id == Some(id))
+    Err(last)
 }
 
 fn keyed(output: &Output, at: Instant, entry: &ListEntry) {
@@ -119,10 +106,8 @@ fn security(heard: Option<Heard>, entry: &ListEntry) -> Result<Security<'_>, Fai
         Heard::PskSae => (true, true),
         Heard::Sae => (false, true),
     };
-    let key = entry.key.as_ref().ok_or_else(|| Failure::Join("its key is not in the list".into()))?;
+    let key = entry.key.as_ref().ok_or_else(Failure::no_key)?;
     Ok(Security::Passphrase { phrase: key.reveal(), psk, sae })
 }
 
-const WRONG_KEY: &str =
-    "wrong key: the access point did not accept the key in the list (an overloaded one looks the same)";
 const LOOK: Duration = Duration::from_secs(1);
