@@ -82,12 +82,13 @@ bench: needs-bench lab-program packages ## Measured figures, one a row: bench<TA
 	@$(XTASK) sizes --binaries $(CROSS) --dist dist
 	@cargo build --quiet --release -p welcome-cli -p welcome-server
 	@cargo build --quiet -p testkit --bins
-	@cargo build --quiet --release -p testkit --bin bench-ubus --bin bench-server
+	@cargo build --quiet --release -p testkit --bin bench-ubus --bin bench-server --bin bench-client
 	@mkdir -p $(BUILD)/bench
 	@cp $(CROSS)/x86_64-unknown-linux-musl/welcomed $(BUILD)/release/welcome $(BUILD)/release/welcome-server $(BUILD)/bench
 	@$(BUILD)/release/bench-ubus
 	@$(BUILD)/debug/bench-agent $(BUILD)/bench/welcomed $(BUILD)/bench/welcome-server $(PEERS)
 	@$(BUILD)/release/bench-server $(BUILD)/bench/welcome-server
+	@$(BUILD)/release/bench-client
 	@$(LAB) run pace --bench --bin-dir $(BUILD)/bench
 	@$(LAB) run rest --bench --bin-dir $(BUILD)/bench
 

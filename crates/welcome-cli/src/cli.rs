@@ -131,6 +131,9 @@ pub struct Common {
     #[arg(long, global = true, value_name = "MHZ", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(2000..8000))]
     pub freq: Vec<u32>,
+    /// Joins only where so many listed addresses are heard, even if their area asks for fewer
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub at_least: u32,
     /// The port at which routers have their messages
     #[arg(long, global = true, value_name = "PORT", default_value_t = lan::PORT)]
     pub portal_port: u16,

@@ -4,14 +4,14 @@ use crate::exit::Failure;
 use crate::radio::Radio;
 use crate::run::Run;
 use serde_json::json;
-use welcome_client::{Policy, Recognised, Sighting, recognise};
+use welcome_client::{Recognised, Sighting, recognise};
 
 impl Run<'_> {
     pub(crate) async fn scan(&self, radio: &mut Radio) -> Result<(), Failure> {
         self.output.doing("scanning");
         let heard = radio.scan(&self.common.freq).await?;
         let list = self.ask_about(&heard, self.kept_list()).await?;
-        let Recognised { candidates, refused } = recognise(&heard, &list, &Policy::default());
+        let Recognised { candidates, refused } = recognise(&heard, &list, &self.policy());
         let mut heard: Vec<&Sighting> = heard.iter().collect();
         heard.sort_by_key(|sighting| (-i64::from(sighting.signal), sighting.bssid));
         for sighting in heard {

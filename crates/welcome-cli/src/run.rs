@@ -16,6 +16,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio::time::timeout;
+use welcome_client::Policy;
 
 /// Does what is asked, until `interrupt`.
 ///
@@ -90,6 +91,11 @@ impl Run<'_> {
     /// Finds the interface and whoever manages it, in the place of what was open.
     pub(crate) async fn open<'r>(&self, radio: &'r mut Option<Radio>) -> Result<&'r mut Radio, Failure> {
         Ok(radio.insert(Radio::open(&self.wanted(), &self.state).await?))
+    }
+
+    /// What is asked for beyond the list.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { at_least: self.common.at_least }
     }
 
     /// For what comes by this interface.

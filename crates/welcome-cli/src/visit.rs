@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use std::process::Stdio;
 use tokio::process::Child;
-use welcome_client::{Candidate, Policy, Recognised, recognise};
+use welcome_client::{Candidate, Recognised, recognise};
 use welcome_proto::lookup::ListEntry;
 
 impl Run<'_> {
@@ -52,7 +52,7 @@ impl Run<'_> {
         self.output.doing("scanning");
         let (list, heard) = tokio::try_join!(self.list(), radio.scan(&self.common.freq))?;
         let list = self.ask_about(&heard, list).await?;
-        let Recognised { mut candidates, refused } = recognise(&heard, &list, &Policy::default());
+        let Recognised { mut candidates, refused } = recognise(&heard, &list, &self.policy());
         self.rank(&mut candidates);
         let text = format!("heard {} networks; {} are listed", heard.len(), candidates.len() + refused.len());
         let fields =

@@ -69,6 +69,30 @@ fn the_strongest_listed_network_is_joined_and_others_are_left_alone() {
 }
 
 #[test]
+fn who_asks_for_two_is_not_content_with_one() {
+    let near = || vec![ap(CAFE, "Café", Some(KEY), -50)];
+    let both = [near(), vec![ap("02:00:00:00:00:02", "open house", None, -70)]].concat();
+    let directory = directory(listing());
+    let alone = Lab::new(near()).connect(Some(&directory), &router(vec![]), &["--at-least", "2"]).end();
+    assert_eq!(alone.code, Some(4), "{alone:#?}");
+    assert!(alone.event("error")["message"].as_str().unwrap().contains("only 1 of at least 2"));
+    let together = Lab::new(both).connect(Some(&directory), &router(vec![offer("a")]), &["--at-least", "2"]).end();
+    assert_eq!(together.code, Some(0), "{together:#?}");
+    assert_eq!(together.event("match")["variant"], 4);
+}
+
+#[test]
+fn a_network_that_could_not_be_joined_comes_behind_another_the_next_time() {
+    let house = "02:00:00:00:00:02";
+    let lab = Lab::new(vec![ap(CAFE, "Café", Some("another key"), -50), ap(house, "open house", None, -55)]);
+    let (directory, router) = (directory(listing()), router(vec![offer("a")]));
+    let first = lab.connect(Some(&directory), &router, &[]).end();
+    assert_eq!((first.code, &first.event("match")["bssid"]), (Some(5), &json!(CAFE)), "{first:#?}");
+    let second = lab.connect(Some(&directory), &router, &[]).end();
+    assert_eq!((second.code, &second.event("match")["bssid"]), (Some(0), &json!(house)), "{second:#?}");
+}
+
+#[test]
 fn an_open_network_with_a_listed_bssid_is_refused() {
     let lab = Lab::new(vec![ap(CAFE, "Café", None, -50)]);
     let ended = lab.connect(Some(&directory(listing())), &router(vec![]), &[]).end();
