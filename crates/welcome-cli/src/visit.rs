@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 use std::process::Stdio;
 use tokio::process::Child;
-use welcome_client::{Candidate, Recognised, recognise};
+use welcome_client::{Candidate, List, Recognised, Sighting, recognise};
 use welcome_proto::lookup::ListEntry;
 
 impl Run<'_> {
@@ -21,7 +21,8 @@ impl Run<'_> {
             return Err(Failure::InUse(radio.interface().to_owned()));
         }
         let mut receiver = self.receiver(&how.wait, radio);
-        let entry = self.join(radio, how, Stay::UntilLeft).await?;
+        let (list, heard) = self.look(radio).await?;
+        let entry = self.join(radio, how, Stay::UntilLeft, (&list, &heard)).await?;
         self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Shown).await?;
         let receiving = receiver.receive(Until::Shown, how.wait.wait);
         let result = match self.with_dhcp(how, radio.interface(), receiving).await {
@@ -47,12 +48,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// From the list and the air to a joined network; returns what the list says of it.
-    pub(crate) async fn join(&self, radio: &mut Radio, how: &Join, stay: Stay) -> Result<ListEntry, Failure> {
+    /// The list, and what is on the air.
+    pub(crate) async fn look(&self, radio: &mut Radio) -> Result<(List, Vec<Sighting>), Failure> {
         self.output.doing("scanning");
         let (list, heard) = tokio::try_join!(self.list(), radio.scan(&self.common.freq))?;
         let list = self.ask_about(&heard, list).await?;
-        let Recognised { mut candidates, refused } = recognise(&heard, &list, &self.policy());
+        Ok((list, heard))
+    }
+
+    /// From the list and the air to a joined network; returns what the list says of it.
+    pub(crate) async fn join(
+        &self,
+        radio: &mut Radio,
+        how: &Join,
+        stay: Stay,
+        (list, heard): (&List, &[Sighting]),
+    ) -> Result<ListEntry, Failure> {
+        let Recognised { mut candidates, refused } = recognise(heard, list, &self.policy());
         self.rank(&mut candidates);
         let text = format!("heard {} networks; {} are listed", heard.len(), candidates.len() + refused.len());
         let fields =

@@ -185,6 +185,29 @@ fn watch_waits_until_the_interface_is_free() {
 }
 
 #[test]
+fn watch_takes_up_what_somebody_elses_scan_has_heard() {
+    let lab = Lab::new(vec![]);
+    let (directory, message) = (directory(listing()), router(vec![offer("a")]));
+    let (url, port) = (directory.url(), message.address.port().to_string());
+    let running = lab.start(&["--json", "watch", "--server", &url, "--gateway", "127.0.0.1", "--portal-port", &port]);
+    let scans = || lab.wpa.commands().iter().filter(|command| command.starts_with("SCAN")).count();
+    // Its own come ever more rarely: after the third the next is 6 s away at least.
+    let began = Instant::now();
+    while scans() < 3 {
+        assert!(began.elapsed() < Duration::from_secs(20), "it does not scan");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    lab.wpa.set_aps(vec![ap(CAFE, "Café", Some(KEY), -50)]);
+    lab.wpa.end_scan();
+    running.until("offer");
+    assert_eq!(scans(), 3, "it has scanned by itself");
+    running.signal("-INT");
+    assert_eq!(running.end().code, Some(130));
+    assert!(lab.is_clean());
+}
+
+#[test]
 fn joining_has_an_end() {
     let lab = Lab::cafe();
     lab.wpa.never_connect();

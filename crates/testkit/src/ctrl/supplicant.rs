@@ -104,6 +104,11 @@ impl FakeSupplicant {
         lock(&self.world).busy = count;
     }
 
+    /// A scan that somebody else asked for has ended.
+    pub fn end_scan(&self) {
+        self.endpoint.emit("CTRL-EVENT-SCAN-RESULTS ");
+    }
+
     /// The access point ends the connection.
     pub fn disconnect(&self) {
         if let Some((_, bssid)) = lock(&self.world).connected.take() {

@@ -128,6 +128,17 @@ impl Radio {
         }
     }
 
+    /// What was heard lately, in whoever's scan.
+    ///
+    /// # Errors
+    /// When its manager does not answer.
+    pub async fn heard(&mut self) -> Result<Vec<Sighting>, Failure> {
+        match &mut self.port {
+            Port::Wpa(port) => port.heard().await,
+            Port::Nm(port) => port.heard().await,
+        }
+    }
+
     /// What the interface is connected to.
     ///
     /// # Errors

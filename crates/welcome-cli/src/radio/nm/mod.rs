@@ -81,7 +81,8 @@ impl Nm {
         self.heard().await
     }
 
-    async fn heard(&self) -> Result<Vec<Sighting>, Failure> {
+    /// See [`super::Radio::heard`].
+    pub(super) async fn heard(&self) -> Result<Vec<Sighting>, Failure> {
         let now =
             clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|errno| anyhow!("failed to ask the clock: {errno}"))?;
         let points: Vec<OwnedObjectPath> =

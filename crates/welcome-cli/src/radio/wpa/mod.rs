@@ -37,8 +37,9 @@ impl Wpa {
     pub(super) async fn open(socket: &Path, state: &Path, interface: &str) -> Result<Self, Failure> {
         let what = format!("failed to reach wpa_supplicant at {}", socket.display());
         let control = Control::open(socket, std::env::temp_dir()).context(what)?;
-        let events =
-            Events::attach(socket, std::env::temp_dir(), EVENTS).await.context("failed to listen to wpa_supplicant")?;
+        let events = Events::attach_looking(socket, std::env::temp_dir(), EVENTS, LOOK_EVERY)
+            .await
+            .context("failed to listen to wpa_supplicant")?;
         Ok(Self { control, events, is_behind: false, undo: Undo::load(state, interface)? })
     }
 
@@ -76,6 +77,11 @@ impl Wpa {
                 Notice::Gone(reason) => return Err(Error::Gone(reason).into()),
             }
         }
+        self.heard().await
+    }
+
+    /// See [`super::Radio::heard`].
+    pub(super) async fn heard(&mut self) -> Result<Vec<Sighting>, Failure> {
         Ok(heard::sightings(supplicant::scan_results(&mut self.control).await?))
     }
 
@@ -124,4 +130,6 @@ impl Wpa {
 
 /// Events of one interface that may wait to be read.
 const EVENTS: usize = 256;
+/// A laptop that stays is woken this often to see whether wpa_supplicant is still there; while joining it is asked anyway.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 const BUSY: Duration = Duration::from_millis(200);
