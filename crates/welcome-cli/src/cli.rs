@@ -49,6 +49,16 @@ pub enum Command {
     /// For who shares a network: offer it, prove that it is yours, write its message
     #[command(subcommand)]
     Share(Share),
+    /// Print what a shell needs to complete our words: `welcome completions bash > FILE`
+    Completions(Completions),
+}
+
+/// For which shell.
+#[derive(Debug, Clone, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// How to fetch.

@@ -5,6 +5,7 @@
 //! control characters before a terminal gets it.
 
 use crate::verify::Message;
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone)]
 pub struct Output {
     json: bool,
+    /// Whether the sink, and what tells of the way there, show colours.
+    colours: [bool; 2],
     began: Instant,
     sink: Arc<Mutex<dyn Write + Send>>,
     progress: Arc<Mutex<dyn Write + Send>>,
@@ -24,12 +27,25 @@ impl Output {
     /// Standard output and standard error.
     #[must_use]
     pub fn standard(json: bool) -> Self {
-        Self::new(json, std::io::stdout(), std::io::stderr())
+        // As <https://no-color.org> and the like have it: on a terminal, unless its owner says otherwise.
+        let shows = |choice| choice != anstream::ColorChoice::Never;
+        let colours = [
+            shows(anstream::AutoStream::choice(&std::io::stdout())),
+            shows(anstream::AutoStream::choice(&std::io::stderr())),
+        ];
+        Self { colours, ..Self::new(json, std::io::stdout(), std::io::stderr()) }
     }
 
     /// Any two writers: `sink` for what a program or person wants to have, `progress` for how it went.
     pub fn new(json: bool, sink: impl Write + Send + 'static, progress: impl Write + Send + 'static) -> Self {
-        Self { json, began: Instant::now(), sink: Arc::new(Mutex::new(sink)), progress: Arc::new(Mutex::new(progress)) }
+        let colours = [false; 2];
+        Self {
+            json,
+            colours,
+            began: Instant::now(),
+            sink: Arc::new(Mutex::new(sink)),
+            progress: Arc::new(Mutex::new(progress)),
+        }
     }
 
     /// Something happened now. `text` is for people, the fields for programs.
@@ -74,7 +90,7 @@ impl Output {
         }
         self.progress(at, &format!("a message, {}:", message.proof.as_text()));
         let content = &message.content;
-        let mut text = printable(&content.title);
+        let mut text = style(&printable(&content.title), BOLD, self.colours[0]);
         for line in content.text.lines() {
             text.push('\n');
             text.push_str(&printable(line));
@@ -96,13 +112,20 @@ impl Output {
         }
     }
 
+    /// Something for another program, to the byte.
+    pub(crate) fn script(&self, text: &[u8]) {
+        let mut to = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever closed our output does not want to hear of it.
+        drop(to.write_all(text).and_then(|()| to.flush()));
+    }
+
     /// Why it ends other than well.
     pub(crate) fn error(&self, kind: &str, message: &str, exit: u8) {
         if self.json {
             let fields = serde_json::json!({ "kind": kind, "message": message, "exit": exit });
             self.line(Instant::now(), "error", fields);
         } else {
-            write(&self.progress, &printable(&format!("welcome: {message}")));
+            write(&self.progress, &format!("{} {}", style("welcome:", RED, self.colours[1]), printable(message)));
         }
     }
 
@@ -123,9 +146,18 @@ impl Output {
 
     fn progress(&self, at: Instant, text: &str) {
         let seconds = at.saturating_duration_since(self.began).as_secs_f64();
-        write(&self.progress, &printable(&format!("[{seconds:7.3} s] {text}")));
+        let time = style(&format!("[{seconds:7.3} s]"), FAINT, self.colours[1]);
+        write(&self.progress, &format!("{time} {}", printable(text)));
     }
 }
+
+fn style(text: &str, style: Style, shown: bool) -> String {
+    if shown { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+const BOLD: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default().bold();
 
 /// Keeps text from outside from moving the cursor or worse.
 #[must_use]
@@ -208,6 +240,24 @@ mod tests {
         output.offer(Instant::now(), &offer("one\ntwo"));
         assert_eq!(sink.text(), "Hi\none\ntwo\nhttps://example.net/\n");
         assert!(progress.text().contains("s] heard two\n"), "{}", progress.text());
+    }
+
+    #[test]
+    fn colours_are_for_terminals_alone() {
+        let (sink, progress) = (Buffer::default(), Buffer::default());
+        let plain = Output::new(false, sink.clone(), progress.clone());
+        let shown = Output { colours: [true; 2], ..plain.clone() };
+        for output in [plain, shown] {
+            output.offer(Instant::now(), &offer("text"));
+            output.error("other", "no", 1);
+        }
+        assert!(
+            sink.text().starts_with("Hi\ntext\nhttps://example.net/\n\u{1b}[1mHi\u{1b}[0m\ntext\n"),
+            "{}",
+            sink.text()
+        );
+        assert!(progress.text().contains("\nwelcome: no\n"), "{}", progress.text());
+        assert!(progress.text().ends_with("\u{1b}[1m\u{1b}[31mwelcome:\u{1b}[0m no\n"), "{}", progress.text());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! In: checked options. Out: events and messages to [`Output`], and how it ended. Whatever a command changed on the
 //! interface, or began at the server, is put back here when it fails or is interrupted.
 
-use crate::cli::{Command, Common, Wait};
+use crate::cli::{Cli, Command, Common, Completions, Wait};
 use crate::directory::Directory;
 use crate::exit::Failure;
 use crate::output::Output;
@@ -11,6 +11,8 @@ use crate::radio::{self, Radio, Wanted};
 use crate::receive::{Receiver, Target};
 use crate::share::Pending;
 use anyhow::anyhow;
+use clap::CommandFactory as _;
+use clap_complete::Shell;
 use serde_json::json;
 use std::cell::OnceCell;
 use std::path::PathBuf;
@@ -28,6 +30,10 @@ pub async fn run(
     output: &Output,
     interrupt: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
+    if let Command::Completions(Completions { shell }) = command {
+        output.script(&completions(shell));
+        return Ok(());
+    }
     let began = Instant::now();
     let run =
         Run { state: state_dir(&common)?, common, output, directory: OnceCell::new(), pending: Pending::default() };
@@ -73,6 +79,8 @@ impl Run<'_> {
             Command::Watch(how) => self.watch(&how, radio).await,
             Command::Leave => self.leave(self.open(radio).await?).await,
             Command::Share(what) => self.share(&what).await,
+            // They were printed before anything was looked at.
+            Command::Completions(_) => Ok(()),
         }
     }
 
@@ -120,6 +128,12 @@ impl Run<'_> {
             self.output.note(&format!("failed to put everything back: {failure}; `welcome leave` tries again"));
         }
     }
+}
+
+fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "welcome", &mut script);
+    script
 }
 
 fn state_dir(common: &Common) -> Result<PathBuf, Failure> {

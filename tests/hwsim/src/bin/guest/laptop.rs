@@ -1,7 +1,7 @@
 //! A laptop: a radio that NetworkManager has, which does everything by wpa_supplicant, with a system bus for all of them.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -86,7 +86,8 @@ impl Laptop {
         if let Some(key) = key {
             entry["key"] = key.into();
         }
-        let list = json!({ "version": 1, "fetched": 0, "from": "the lab", "entries": [entry] });
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let list = json!({ "version": 1, "fetched": now, "from": "the lab", "entries": [entry] });
         fs::write(format!("{STATE_DIR}/list.json"), list.to_string()).context("write the list")
     }
 
