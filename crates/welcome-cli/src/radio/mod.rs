@@ -3,7 +3,7 @@
 //! In: what to scan for, what to join. Out: what was heard, what the interface is connected to, and [`Event`]s. Whatever
 //! was changed on this computer is remembered until it is put back.
 //!
-//! There are two ports: [`wpa`] speaks to wpa_supplicant, [`nm`] to NetworkManager. Everything above cannot tell which.
+//! There are two ports: `wpa` speaks to wpa_supplicant, `nm` to NetworkManager. Everything above cannot tell which.
 //! Neither writes a network into anybody's configuration.
 
 mod find;

@@ -1,9 +1,9 @@
 //! Receives the message of a network: from its router, and from the directory server, whichever comes first.
 //!
 //! In: how to reach both, and what the list says of the network. Out: messages, each once, by way of a [`Screen`]. The
-//! [`router`] and the [`server`] are asked at the same time; what they have they give to the loop in here as [`News`],
+//! `router` and the `server` are asked at the same time; what they have they give to the loop in here as `News`,
 //! which ends when nothing more is to be expected. When nothing comes, the link of the captive portal API is shown, if
-//! the lease names one ([`portal`]).
+//! the lease names one (`portal`).
 
 mod portal;
 mod prepare;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::certificate::AUTHORITY_FILE;
 use crate::directory::{SHARE_TOKEN_FILE, TOKEN_FILE, URL};
-use crate::process::{Daemon, run, tool};
+use crate::process::{Daemon, Effort, run, tool};
 use crate::station::{DHCP_COMMAND, FREQUENCY, Station, WPA_DIR};
 use crate::wait::until;
 
@@ -60,40 +60,26 @@ impl Visit {
     }
 }
 
-/// `welcome watch`, as it goes on.
-pub(crate) struct Watching(Daemon);
+/// A command of the client's, as it goes on.
+pub(crate) struct Running(Daemon);
 
-impl Watching {
-    /// Waits until it has told of this.
-    ///
-    /// # Errors
-    /// When it does not in time.
-    pub(crate) fn await_event(&self, name: &str, limit: Duration) -> Result<()> {
-        let wanted = format!("\"event\":\"{name}\"");
-        until(limit, &format!("the client tells of {name}"), || Ok(self.0.said().contains(&wanted).then_some(())))
-    }
-
-    /// How often its threads have been woken since they began.
-    ///
-    /// # Errors
-    /// When it has ended.
-    pub(crate) fn wakeups(&self) -> Result<u64> {
-        self.0.wakeups()
-    }
-}
-
-/// `welcome share verify`, as it goes on.
-pub(crate) struct Proof(Daemon);
-
-impl Proof {
+impl Running {
     /// Waits for the first event of this name.
     ///
     /// # Errors
     /// When there is none in time.
     pub(crate) fn first(&self, name: &str) -> Result<Value> {
-        until(Duration::from_secs(30), &format!("the client tells of {name}"), || {
+        until(Duration::from_secs(40), &format!("the client tells of {name}"), || {
             Ok(self.events().into_iter().find(|event| event["event"] == name))
         })
+    }
+
+    /// What it has done since it began.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn effort(&self) -> Result<Effort> {
+        self.0.effort()
     }
 
     /// Interrupts it, as by Ctrl-C.
@@ -110,7 +96,7 @@ impl Proof {
     /// # Errors
     /// When it does not end.
     pub(crate) fn end(mut self) -> Result<Visit> {
-        let status = until(Duration::from_secs(30), "the proof ends", || self.0.ended())?;
+        let status = until(Duration::from_secs(30), "the client ends", || self.0.ended())?;
         Ok(Visit { code: status.code().context("it was killed")?, events: self.events() })
     }
 
@@ -189,12 +175,12 @@ impl Client<'_> {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn begin_proof(&self, which: &[&str], freq: &str) -> Result<Proof> {
+    pub(crate) fn begin_proof(&self, which: &[&str], freq: &str) -> Result<Running> {
         let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE];
         let options = [&server[..], &["--freq", freq, "verify"], which].concat();
         let state_dir = self.state_dir();
         let name = format!("welcome-proof-{}-{freq}", self.0.namespace);
-        Ok(Proof(Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?))
+        Ok(Running(Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?))
     }
 
     /// Leaves the network that `connect` joined.
@@ -211,11 +197,11 @@ impl Client<'_> {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn watch(&self) -> Result<Watching> {
+    pub(crate) fn watch(&self) -> Result<Running> {
         let state_dir = self.state_dir();
         let words = self.words("watch", &state_dir, &["--freq", FREQUENCY, "--dhcp", DHCP_COMMAND]);
         let name = format!("welcome-watch-{}", self.0.namespace);
-        Ok(Watching(Daemon::start(&name, &self.0.namespace, &words)?))
+        Ok(Running(Daemon::start(&name, &self.0.namespace, &words)?))
     }
 
     fn run(&self, job: &str, options: &[&str]) -> Result<Visit> {

@@ -43,17 +43,20 @@ impl Daemon {
         log_text(&self.name)
     }
 
-    /// How often its threads have given up the processor to wait for something (proc(5), `voluntary_ctxt_switches`).
+    /// What its threads have done since they began.
     ///
     /// # Errors
     /// When it has ended.
-    pub(crate) fn wakeups(&self) -> Result<u64> {
+    pub(crate) fn effort(&self) -> Result<Effort> {
         let tasks = format!("/proc/{}/task", self.child.id());
-        let mut sum = 0;
+        let mut sum = Effort { wakeups: 0, cpu: Duration::ZERO };
         for task in fs::read_dir(&tasks).with_context(|| format!("look at the threads of {}", self.name))? {
-            let status = fs::read_to_string(task?.path().join("status"))?;
+            let task = task?.path();
+            let status = fs::read_to_string(task.join("status"))?;
             let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            sum += line.context("a thread tells its switches")?.trim().parse::<u64>()?;
+            sum.wakeups += line.context("a thread tells its switches")?.trim().parse::<u64>()?;
+            let schedstat = fs::read_to_string(task.join("schedstat"))?;
+            sum.cpu += Duration::from_nanos(schedstat.split(' ').next().context("a thread tells its time")?.parse()?);
         }
         Ok(sum)
     }
@@ -85,6 +88,15 @@ impl Drop for Daemon {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// What a program has done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// How often its threads gave up the processor to wait for something (proc(5), `voluntary_ctxt_switches`).
+    pub(crate) wakeups: u64,
+    /// For how long they had a processor.
+    pub(crate) cpu: Duration,
 }
 
 /// What a command that ran to its end left.

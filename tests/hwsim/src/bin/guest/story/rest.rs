@@ -1,4 +1,4 @@
-//! A guest who stays: how often its program wakes up while nothing happens.
+//! A guest who stays: how often its program wakes up while nothing happens, and for how long.
 
 use std::thread;
 use std::time::Duration;
@@ -18,16 +18,20 @@ pub(crate) fn tell() -> Result<()> {
     let client = Client(&scene.guest);
     client.fetch()?;
     let watching = client.watch()?;
-    watching.await_event("offer", Duration::from_secs(40))?;
+    watching.first("offer")?;
     // What comes with the joining is over.
     thread::sleep(SETTLE);
-    let before = watching.wakeups()?;
+    let before = watching.effort()?;
     thread::sleep(LONG);
-    let wakeups = watching.wakeups()? - before;
-    println!("{wakeups} times within a minute");
+    let after = watching.effort()?;
+    let (wakeups, cpu) = (after.wakeups - before.wakeups, after.cpu.saturating_sub(before.cpu));
+    println!("{wakeups} times within a minute, for {cpu:?} of an emulated processor");
     #[allow(clippy::cast_precision_loss)] // far below what that holds
-    let figure = wakeups as f64;
-    write_figures(&[("client.watch_idle_wakeups", figure, "/min")])
+    let wakeups = wakeups as f64;
+    write_figures(&[
+        ("client.watch_idle_wakeups", wakeups, "/min"),
+        ("client.watch_idle_cpu", cpu.as_secs_f64() * 1e3, "ms/min"),
+    ])
 }
 
 const SETTLE: Duration = Duration::from_secs(15);
