@@ -1,15 +1,13 @@
-// A directory server of one's own, and a router that speaks to it as the agent does: enrols, announces, listens, reports.
+// A directory server of one's own, and a router with the real agent on it.
 
 import assert from 'node:assert/strict';
-import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:http';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
-import { Daemon, eventually } from './process.js';
+import { Daemon, eventually, run } from './process.js';
 import { CHROMIUM } from './station.js';
 import { OUTPUT, ROOT } from './world.js';
 
@@ -51,97 +49,61 @@ export class Directory {
   }
 }
 
-/** A router as the server sees it. */
+/**
+ * A router: the agent itself, beside a stand-in for hostapd. It has one network, `cafe`, on which everybody is a guest.
+ */
 export class Router {
-  events = [];
-
-  constructor(url) {
-    this.url = url;
-    this.pair = generateKeyPairSync('ed25519');
-  }
-
-  async enrol(token) {
-    const { x } = this.pair.publicKey.export({ format: 'jwk' });
-    const answer = await this.#ask('POST', '/v1/enrol', { token, public_key: x, version: '0.1.0' }, false);
-    assert.equal(answer.status, 201, answer.text);
-    this.id = JSON.parse(answer.text).router;
-  }
-
-  async announce(networks) {
-    const body = { generation: (this.generation = (this.generation ?? 0) + 1), networks };
-    const answer = await this.#ask('PUT', `/v1/routers/${this.id}/announce`, body);
-    assert.ok(answer.status < 300, answer.text);
-  }
-
-  async report(...what) {
-    const at = Math.floor(Date.now() / 1000);
-    const reports = what.map((one) => ({ network: 'cafe', what: one, at }));
-    const answer = await this.#ask('POST', `/v1/routers/${this.id}/reports`, { batch: randomUUID(), reports });
-    assert.ok(answer.status < 300, answer.text);
-  }
-
-  /** Opens the stream; what comes is in `events`: name and data. */
-  async listen() {
-    const path = `/v1/routers/${this.id}/events`;
-    this.stream = request(this.url + path, { headers: this.#signed('GET', path) });
-    this.stream.on('error', () => {});
-    this.stream.end();
-    const response = await new Promise((resolve) => this.stream.on('response', resolve));
-    assert.equal(response.statusCode, 200);
-    let text = '';
-    response.on('error', () => {});
-    response.setEncoding('utf8').on('data', (piece) => {
-      text += piece;
-      const parts = text.split('\n\n');
-      text = parts.pop();
-      for (const part of parts) {
-        const field = (name) => part.match(new RegExp(`^${name}: ?(.*)$`, 'm'))?.[1];
-        if (field('data')) this.events.push({ name: field('event'), data: JSON.parse(field('data')) });
-      }
+  /** Starts it; `bssid` and `ssid` are on the air. It enrols by the token. */
+  static async start(name, url, token, { bssid, ssid }) {
+    const router = new Router();
+    const dir = mkdtempSync(join(tmpdir(), 'welcomed-router-'));
+    router.dir = dir;
+    const programs = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
+    const log = (of) => join(OUTPUT, `${name}.${of}.log`);
+    router.hostapd = new Daemon('hostapd', [join(programs, 'fake-hostapd'), dir, 'wlan0', bssid, ssid], log('hostapd'));
+    await router.hostapd.says('that it is a stand-in', (line) => line.includes('stand-in'));
+    router.status = join(dir, 'status.sock');
+    const main = {
+      enabled: 1,
+      ...{ hostapd_dir: dir, ubus_socket: join(dir, 'ubus'), leases: join(dir, 'leases'), status_socket: router.status },
+      ...{ state_dir: join(dir, 'state'), cache_dir: join(dir, 'content'), clock: 'system' },
+      languages: join(ROOT, 'files/usr/share/welcomed/languages'),
+    };
+    const options = (of) => Object.entries(of).map(([name, value]) => `\toption ${name} '${value}'\n`).join('');
+    const config = `config welcomed 'main'\n${options(main)}\tlist listen '127.0.0.1:0'\n
+config server 'server'\n${options({ url, token, allow_plain_http: 1, ownership: 1 })}
+config network 'cafe'\n\tlist ifname 'wlan0'\n${options({ credential: 'bss' })}`;
+    writeFileSync(join(dir, 'welcomed'), config);
+    router.program = join(programs, 'welcomed');
+    const words = [router.program, 'run', '--config', join(dir, 'welcomed'), '--log', 'stderr'];
+    router.agent = new Daemon('welcomed', words, log('agent'));
+    await eventually('the agent is connected', async () => {
+      router.agent.mustRun();
+      return (await router.told())?.server?.link === 'connected';
     });
+    return router;
   }
 
-  /** The titles of the offers it has. */
-  titles() {
-    const last = this.events.filter((event) => event.name === 'offers').at(-1);
-    return (last?.data.offers ?? []).map((signed) => JSON.parse(signed.statement).offer.content.title);
+  /** What the agent says of itself. */
+  async told() {
+    const said = await run([this.program, 'status', '--json', '--socket', this.status]).catch(() => 'null');
+    return JSON.parse(said);
   }
 
-  close() {
-    this.stream?.destroy();
+  /** The titles of the offers that it holds. */
+  async titles() {
+    return ((await this.told())?.offers ?? []).map((offer) => offer.title);
   }
 
-  #signed(method, path, body) {
-    const parts = ['"@method"', '"@authority"', '"@request-target"'];
-    const host = new URL(this.url).host;
-    const lines = [`"@method": ${method}`, `"@authority": ${host}`, `"@request-target": ${path}`];
-    const headers = { host };
-    if (body !== undefined) {
-      headers['content-digest'] = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
-      parts.push('"content-digest"');
-      lines.push(`"content-digest": ${headers['content-digest']}`);
-    }
-    const created = Math.floor(Date.now() / 1000);
-    const params = `(${parts.join(' ')});created=${created};keyid="${this.id}";alg="ed25519"`;
-    const base = [...lines, `"@signature-params": ${params}`].join('\n');
-    headers['signature-input'] = `welcome=${params}`;
-    headers.signature = `welcome=:${sign(null, Buffer.from(base), this.pair.privateKey).toString('base64')}:`;
-    return headers;
+  /** A station joins. */
+  join(mac) {
+    this.hostapd.tell(`join ${mac}`);
   }
 
-  #ask(method, path, json, isSigned = true) {
-    const body = JSON.stringify(json);
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    if (isSigned) Object.assign(headers, this.#signed(method, path, body));
-    return new Promise((resolve, reject) => {
-      const asked = request(this.url + path, { method, headers }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (piece) => (text += piece));
-        response.on('end', () => resolve({ status: response.statusCode, text }));
-      });
-      asked.on('error', reject);
-      asked.end(body);
-    });
+  async close() {
+    await this.agent?.stop();
+    await this.hostapd?.stop();
+    rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
