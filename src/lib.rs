@@ -28,6 +28,7 @@ pub mod netifd;
 pub mod passes;
 pub mod portal;
 pub mod reload;
+pub mod rpcd;
 pub mod run;
 pub mod status;
 pub mod tasks;

@@ -9,9 +9,9 @@
 pub mod plan;
 pub mod portals;
 pub mod record;
+pub mod section;
 #[cfg(test)]
 mod tests;
-pub mod uci;
 
 use sorted::{SortedMap, SortedSet};
 use std::fmt;
@@ -31,10 +31,11 @@ use welcome_proto::NetworkId;
 use self::plan::{CAPTIVE_PORTAL_URI, DHCP_OPTION, Foreign, Plan, Section};
 use self::portals::portals;
 use self::record::Kept;
-use self::uci::{COMMIT, Dhcp, Failure};
+use self::section::sections;
 use crate::bus::NoArguments;
 use crate::config::Config;
 use crate::netifd::{self, Wireless};
+use crate::rpcd::{COMMIT, Failure, LIMIT, Uci};
 use crate::tasks::Stop;
 
 /// Keeps what is announced as the configuration says, until told to stop. What is announced stays so after that: the
@@ -331,19 +332,22 @@ async fn carry_out(
     kept: &mut Kept,
     make: impl FnOnce(&[Section], &Kept) -> Plan,
 ) -> Result<Plan, Setback> {
-    let dhcp = Dhcp(bus);
-    let staged = dhcp.staged().await?;
+    let dhcp = Uci(bus, "dhcp");
+    let staged = dhcp.changes().await?;
     // Edits of our own that a crash left behind concern two options alone.
-    let is_ours = |option: &String| kept.pending && [DHCP_OPTION, CAPTIVE_PORTAL_URI].contains(&option.as_str());
+    let is_ours = |change: &Vec<String>| {
+        let option = change.get(2).map(String::as_str).unwrap_or_default();
+        kept.pending && [DHCP_OPTION, CAPTIVE_PORTAL_URI].contains(&option)
+    };
     if !staged.iter().all(is_ours) {
         return Err(Setback::Staged);
     }
-    let plan = make(&dhcp.sections().await?, kept);
+    let plan = make(&sections(&dhcp.sections().await?), kept);
     if !plan.edits.is_empty() || !staged.is_empty() {
         let ahead = Kept { interfaces: plan::union(&kept.interfaces, &plan.record), pending: true };
         keep(state_dir, kept, ahead)?;
         for edit in &plan.edits {
-            dhcp.edit(edit).await?;
+            dhcp.set(&edit.section, edit.option, edit.value.as_ref()).await?;
         }
         dhcp.commit().await?;
         info!(interfaces = ?plan.record.keys().collect::<Vec<_>>(), "the DHCP servers announce another captive portal");
@@ -368,7 +372,5 @@ fn knows_captive_portal(odhcpd: &Path) -> bool {
 
 /// OpenWrt's DHCPv6 server.
 const ODHCPD: &str = "/usr/sbin/odhcpd";
-/// For netifd to answer.
-const LIMIT: Duration = Duration::from_secs(10);
 /// To reach ubusd.
 const REACH: Duration = Duration::from_secs(5);

@@ -10,6 +10,8 @@ use sorted::{SortedMap, SortedSet};
 use serde::{Deserialize, Serialize};
 use welcome_proto::NetworkId;
 
+use crate::rpcd::Value;
+
 /// A section of the kind `dhcp`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Section {
@@ -17,15 +19,6 @@ pub struct Section {
     pub name: String,
     /// Its options.
     pub options: SortedMap<String, Value>,
-}
-
-/// The value of an option.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// `option NAME VALUE`. dnsmasq's init script takes each word of it as an entry.
-    One(String),
-    /// `list NAME VALUE` for each.
-    List(Vec<String>),
 }
 
 /// What an interface is to announce.
@@ -218,23 +211,6 @@ impl Section {
     fn is_ignored(&self) -> bool {
         let word = |w: &str| ["1", "on", "true", "yes", "enabled"].contains(&w);
         matches!(self.options.get("ignore"), Some(Value::One(text)) if word(text))
-    }
-}
-
-impl Value {
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::One(text) => text.is_empty(),
-            Self::List(entries) => entries.is_empty(),
-        }
-    }
-
-    /// The entries of an option that holds several.
-    fn entries(&self) -> Vec<&str> {
-        match self {
-            Self::One(text) => text.split_ascii_whitespace().collect(),
-            Self::List(entries) => entries.iter().map(String::as_str).collect(),
-        }
     }
 }
 

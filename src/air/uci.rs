@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tokio::time::{Instant, sleep};
-use tokio_ubus::{Blobmsg, Client, Error};
+use tokio_ubus::Client;
 use welcome_proto::Ssid;
 
 use super::record::{Carried, Record, Way};
 use crate::bus::NoArguments;
 use crate::netifd::{self, Wireless};
+use crate::rpcd::{Failure, LIMIT, Uci, Value};
 
 /// The section of an interface, if its own name can be written to the configuration again.
 ///
@@ -39,13 +39,14 @@ pub async fn carry(bus: &Client, record: &Record) -> Result<Vec<String>, String>
     if all.is_empty() {
         return Ok(vec![]);
     }
+    let wireless = Uci(bus, CONFIG);
     let name = record.name.to_string();
-    if staged(bus, &name).await?.foreign {
+    if Staged::of(&wireless, &name).await?.foreign {
         return Err("somebody has changed the configuration `wireless` and has not committed that yet".to_owned());
     }
     for (_, section) in &all {
-        if value(bus, section).await? != name {
-            call(bus, "set", &Args { values: Some(Name(&name)), ..Args::of(section) }).await?;
+        if !has(&wireless, section, &name).await? {
+            wireless.set(section, OPTION, Some(&Value::One(name.clone()))).await.map_err(told)?;
         }
     }
     reload(bus).await?;
@@ -67,17 +68,18 @@ pub async fn restore(bus: &Client, record: &Record) -> Result<(), String> {
     if all.is_empty() {
         return Ok(());
     }
+    let wireless = Uci(bus, CONFIG);
     let name = record.name.to_string();
-    let Staged { ours, foreign } = staged(bus, &name).await?;
+    let Staged { ours, foreign } = Staged::of(&wireless, &name).await?;
     if ours && !foreign {
-        call(bus, "revert", &Args::default()).await?;
+        wireless.revert().await.map_err(told)?;
     }
     let (mut is_changed, mut is_committed) = (ours, false);
     for (bss, section) in &all {
-        if value(bus, section).await? == name {
+        if has(&wireless, section, &name).await? {
             // Somebody has begun something else, which is theirs; or has committed everything, with our name in it.
             let own = str::from_utf8(bss.own.as_bytes()).map_err(|_| "write a name that is no text")?;
-            call(bus, "set", &Args { values: Some(Name(own)), ..Args::of(section) }).await?;
+            wireless.set(section, OPTION, Some(&Value::One(own.to_owned()))).await.map_err(told)?;
             (is_changed, is_committed) = (true, !foreign);
         }
         is_changed |= on_air(bus, &bss.ifname).await.as_deref() == Some(record.name.ssid().as_bytes());
@@ -86,7 +88,7 @@ pub async fn restore(bus: &Client, record: &Record) -> Result<(), String> {
         return Ok(());
     }
     if is_committed {
-        call(bus, "commit", &Args::default()).await?;
+        wireless.commit().await.map_err(told)?;
     }
     reload(bus).await?;
     for (bss, _) in all {
@@ -113,22 +115,21 @@ struct Staged {
     foreign: bool,
 }
 
-async fn staged(bus: &Client, name: &str) -> Result<Staged, String> {
-    let answer = call(bus, "changes", &Args::default()).await?;
-    let changes = answer.get("changes").map(|c| c.elements()).unwrap_or_default();
-    let mut staged = Staged { ours: false, foreign: false };
-    for change in changes {
-        let words: Vec<_> = change.elements().filter_map(|w| w.as_str()).collect();
-        let is_ours = matches!(words[..], [_, _, OPTION, value] if value == name);
-        staged.ours |= is_ours;
-        staged.foreign |= !is_ours;
+impl Staged {
+    async fn of(wireless: &Uci<'_>, name: &str) -> Result<Self, String> {
+        let is_ours =
+            |change: &Vec<String>| matches!(&change[..], [_, _, option, value] if option == OPTION && value == name);
+        let changes = wireless.changes().await.map_err(told)?;
+        Ok(Self { ours: changes.iter().any(is_ours), foreign: !changes.iter().all(is_ours) })
     }
-    Ok(staged)
 }
 
-async fn value(bus: &Client, section: &str) -> Result<String, String> {
-    let answer = call(bus, "get", &Args { option: Some(OPTION), ..Args::of(section) }).await?;
-    Ok(answer.get("value").and_then(|v| v.as_str()).unwrap_or_default().to_owned())
+async fn has(wireless: &Uci<'_>, section: &str, name: &str) -> Result<bool, String> {
+    Ok(wireless.value(section, OPTION).await.map_err(told)? == name)
+}
+
+fn told(failure: Failure) -> String {
+    failure.to_string()
 }
 
 async fn reload(bus: &Client) -> Result<(), String> {
@@ -155,48 +156,8 @@ async fn on_air(bus: &Client, ifname: &str) -> Option<Vec<u8>> {
     Some(status.get("ssid")?.as_bytes()?.to_vec())
 }
 
-async fn call(bus: &Client, method: &str, args: &Args<'_>) -> Result<Blobmsg, String> {
-    let answer = bus.call("uci", method, args, LIMIT).await;
-    let answer = answer.map_err(|error: Error| format!("call uci {method}: {error}"))?;
-    Ok(answer.data.into_iter().next().unwrap_or_default())
-}
-
-#[derive(Serialize)]
-struct Args<'a> {
-    config: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    section: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    option: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    values: Option<Name<'a>>,
-}
-
-impl<'a> Args<'a> {
-    fn of(section: &'a str) -> Self {
-        Self { section: Some(section), ..Self::default() }
-    }
-}
-
-impl Default for Args<'_> {
-    fn default() -> Self {
-        Self { config: "wireless", section: None, option: None, values: None }
-    }
-}
-
-struct Name<'a>(&'a str);
-
-impl Serialize for Name<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry(OPTION, self.0)?;
-        map.end()
-    }
-}
-
+const CONFIG: &str = "wireless";
 const OPTION: &str = "ssid";
-/// rpcd and netifd are busy with one call at a time.
-const LIMIT: Duration = Duration::from_secs(10);
 /// For a BSS to be started anew.
 const SETTLE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(250);

@@ -96,7 +96,8 @@ fn the_crates_depend_on_each_other_as_drawn() {
 #[test]
 fn the_parts_of_the_agent_know_each_other_as_drawn() {
     // Below `run` and `app` no part names another, except what all of them share.
-    let shared = ["config", "netifd", "bus", "file", "tasks", "clock", "meter", "cli", "passes", "uplink", "zone"];
+    let shared =
+        ["config", "netifd", "bus", "file", "tasks", "clock", "meter", "cli", "passes", "uplink", "zone", "rpcd"];
     let parts = ["watch", "portal", "firewall", "content", "upstream", "status", "advertise", "day", "air"];
     for part in parts {
         for file in rust_files(&root().join("src")).into_iter().filter(|f| belongs(f, part)) {
