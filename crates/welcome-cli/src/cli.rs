@@ -72,8 +72,8 @@ pub struct Fetch {
 /// How to join.
 #[derive(Debug, Clone, Args)]
 pub struct Join {
-    /// Runs this by `sh -c` once joined, with $INTERFACE set, to get an address, and ends it when this program ends
-    /// (default: the system's own DHCP client does that; NetworkManager always does)
+    /// Runs this by `sh -c` once joined, with $INTERFACE set, to get an address, and ends it when this program ends; what it
+    /// writes to $CAPTIVE_URI_FILE is the captive portal API that the lease names (DHCP option 114) (default: the system's own DHCP client does that; NetworkManager always does)
     #[arg(long, value_name = "CMD")]
     pub dhcp: Option<String>,
     /// How long joining may take
@@ -96,7 +96,7 @@ pub struct Wait {
     /// Asks this address for the message, and not the interface's default gateway
     #[arg(long, value_name = "IP")]
     pub gateway: Option<IpAddr>,
-    /// The captive portal API that the lease names (DHCP option 114): where to read on if no message comes
+    /// The captive portal API of the network (RFC 8908): where to read on if no message comes
     #[arg(long, value_name = "URL", value_parser = parse_server)]
     pub captive_uri: Option<Url>,
     /// Shows messages as notifications of the desktop, too

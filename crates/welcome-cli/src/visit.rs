@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::json;
+use std::io::ErrorKind;
 use std::process::Stdio;
 use tokio::process::Child;
 use welcome_client::{Candidate, List, Recognised, Sighting, recognise};
@@ -24,6 +25,7 @@ impl Run<'_> {
         let (list, heard) = self.look(radio).await?;
         let entry = self.join(radio, how, Stay::UntilLeft, (&list, &heard)).await?;
         self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Shown).await?;
+        self.expect_lease(&mut receiver, how, radio.interface());
         let receiving = receiver.receive(Until::Shown, how.wait.wait);
         let result = match self.with_dhcp(how, radio.interface(), receiving).await {
             // A network that gives no address is of no use to anybody.
@@ -108,10 +110,18 @@ impl Run<'_> {
         work: impl Future<Output = Result<(), Failure>>,
     ) -> Result<(), Failure> {
         let Some(command) = &how.dhcp else { return work.await };
+        let lease = self.lease_file(interface);
+        // What another network's lease said.
+        if let Err(error) = std::fs::remove_file(&lease)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(anyhow::Error::new(error).context(format!("failed to remove {}", lease.display())).into());
+        }
         let mut child = Group(
             tokio::process::Command::new("sh")
                 .args(["-c", command])
                 .env("INTERFACE", interface)
+                .env("CAPTIVE_URI_FILE", &lease)
                 .stdin(Stdio::null())
                 // Standard output is ours.
                 .stdout(std::io::stderr())

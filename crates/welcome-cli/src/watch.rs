@@ -70,6 +70,7 @@ impl Run<'_> {
         watch.has_joined = true;
         self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Bye).await?;
         let interface = radio.interface().to_owned();
+        self.expect_lease(&mut receiver, how, &interface);
         let receiving = self.with_dhcp(how, &interface, receiver.receive(Until::Bye, how.wait.wait));
         let result = tokio::select! {
             result = receiving => result,

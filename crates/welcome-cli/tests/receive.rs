@@ -8,8 +8,10 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::signed::{now, public_key, statement};
-use common::{Answer, CAFE, Ended, KEY, Lab, Web, entry, offer, router, signed};
+use common::{Answer, Asked, CAFE, Ended, KEY, Lab, Web, entry, offer, router, signed};
+use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
+use tokio_rustls::rustls::ServerConfig;
 
 /// A directory where the café's organisation signs with the key of 7, and which has these statements for who arrives.
 fn directory(signer: Option<u8>, greeting: Vec<Value>) -> Web {
@@ -209,6 +211,36 @@ fn the_link_of_the_captive_portal_api_is_shown_where_nothing_else_comes() {
     let told = router(vec![offer("a")]);
     let ended = lab.connect(Some(&directory), &told, &["--captive-uri", &portal.url()]).end();
     assert!(!ended.names().contains(&"link".to_owned()), "{ended:#?}");
+}
+
+#[test]
+fn a_lease_names_the_captive_portal_api_and_only_by_https() {
+    let lab = Lab::cafe();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let authority = lab.dir.path().join("authority.pem");
+    std::fs::write(&authority, certificate.pem()).unwrap();
+    drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let answer = |_: &Asked| Answer::json(&json!({ "captive": false, "venue-info-url": "https://venue.example/" }));
+    let portal = Web::start_tls(config, answer);
+    let plain = Web::start(answer);
+    let named = |uri: &str| format!("echo {uri} > $CAPTIVE_URI_FILE; exec sleep 60");
+    let connect = |dhcp: &str| {
+        let authority = authority.to_str().unwrap();
+        lab.connect(None, &silent(), &["--wait", "1", "--ca-file", authority, "--dhcp", dhcp]).end()
+    };
+    assert_eq!(lab.connect(Some(&directory(None, vec![])), &router(vec![offer("a")]), &[]).end().code, Some(0));
+    let ended = connect(&named(&format!("https://localhost:{}/api", portal.address.port())));
+    assert_eq!((ended.code, &ended.event("link")["link"]), (Some(0), &json!("https://venue.example/")), "{ended:#?}");
+    // Nor does what one lease has said count for the next one.
+    for dhcp in [named(&plain.url()), named("nonsense"), "exec sleep 60".to_owned()] {
+        assert_eq!(connect(&dhcp).code, Some(3), "{dhcp}");
+    }
+    assert_eq!(plain.uris(), [""; 0]);
 }
 
 #[test]

@@ -5,20 +5,31 @@
 
 use super::News;
 use crate::directory::{body, client};
-use crate::exit::Failure;
 use anyhow::bail;
+use reqwest::Url;
 use reqwest::header::ACCEPT;
-use reqwest::{Client, Url};
 use serde::Deserialize;
-use std::path::Path;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 use welcome_proto::captive::MEDIA_TYPE;
 
 /// The API of one network.
 #[derive(Debug, Clone)]
 pub struct Portal {
-    client: Client,
-    uri: Url,
+    from: Source,
+    ca_file: Option<PathBuf>,
+}
+
+/// How its address is known.
+#[derive(Debug, Clone)]
+enum Source {
+    /// A person says so.
+    Person(Url),
+    /// The DHCP client of `--dhcp` writes it to this file, if the lease has it.
+    Lease(PathBuf),
 }
 
 #[derive(Deserialize)]
@@ -29,12 +40,16 @@ struct Document {
 }
 
 impl Portal {
-    /// At that address, `https://…`.
-    ///
-    /// # Errors
-    /// When the authorities that vouch for it cannot be read.
-    pub fn new(uri: Url, ca_file: Option<&Path>) -> Result<Self, Failure> {
-        Ok(Self { client: client(&uri, ca_file, None)?, uri })
+    /// At that address.
+    #[must_use]
+    pub fn at(uri: Url, ca_file: Option<&Path>) -> Self {
+        Self { from: Source::Person(uri), ca_file: ca_file.map(Path::to_owned) }
+    }
+
+    /// Where the lease says: what a DHCP client writes to this file. A lease is anybody's word, so it must be `https://…`.
+    #[must_use]
+    pub fn of_lease(file: PathBuf, ca_file: Option<&Path>) -> Self {
+        Self { from: Source::Lease(file), ca_file: ca_file.map(Path::to_owned) }
     }
 
     pub(super) async fn ask(&self, news: &mpsc::Sender<News>) {
@@ -47,12 +62,37 @@ impl Portal {
     }
 
     async fn link(&self) -> anyhow::Result<Option<String>> {
-        let response = self.client.get(self.uri.clone()).header(ACCEPT, MEDIA_TYPE).send().await?;
+        let uri = match &self.from {
+            Source::Person(uri) => uri.clone(),
+            Source::Lease(file) => match leased(file).await? {
+                Some(uri) => uri,
+                None => return Ok(None),
+            },
+        };
+        let client = client(&uri, self.ca_file.as_deref(), None)?;
+        let response = client.get(uri).header(ACCEPT, MEDIA_TYPE).send().await?;
         if !response.status().is_success() {
             bail!("it answers {}", response.status());
         }
         Ok(link(&body(response, MAX_ANSWER).await?))
     }
+}
+
+/// Waits a little for the file: whoever writes it may do so after the address is there.
+async fn leased(file: &Path) -> anyhow::Result<Option<Url>> {
+    for _ in 0..LOOKS {
+        match std::fs::File::open(file) {
+            Ok(file) => {
+                let mut text = String::new();
+                file.take(MAX_URI).read_to_string(&mut text)?;
+                let uri: Url = text.trim().parse()?;
+                return if uri.scheme() == "https" { Ok(Some(uri)) } else { bail!("it is not https://") };
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => sleep(LOOK_EVERY).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 /// What is about the place before what is in the way.
@@ -62,6 +102,10 @@ fn link(document: &[u8]) -> Option<String> {
     matches!(link.scheme(), "https" | "http").then(|| link.to_string())
 }
 
+const LOOKS: u32 = 12;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// An option of DHCP has 255 bytes, and may be given in parts.
+const MAX_URI: u64 = 2048;
 /// Android reads as much.
 const MAX_ANSWER: usize = 4096;
 

@@ -4,14 +4,14 @@
 //! shown and where to show it.
 
 use super::{Portal, Receiver, Target, Until};
-use crate::cli::Wait;
+use crate::cli::{Join, Wait};
 use crate::exit::Failure;
 use crate::kept::now;
 use crate::notify::Desktop;
 use crate::radio;
 use crate::run::Run;
 use crate::shown::ShownBefore;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use welcome_proto::Mac;
 use welcome_proto::lookup::ListEntry;
 use wpa_ctrl::{Control, supplicant};
@@ -32,7 +32,7 @@ impl Run<'_> {
         // Who asks by hand wants to see what there is; who stays does not want to see it twice.
         receiver.screen.remember(ShownBefore::load(&self.state, now()), until == Until::Bye);
         if let Some(uri) = &how.captive_uri {
-            receiver.portal = Some(Portal::new(uri.clone(), self.common.ca_file.as_deref())?);
+            receiver.portal = Some(Portal::at(uri.clone(), self.common.ca_file.as_deref()));
         }
         if how.notify {
             match Desktop::open().await {
@@ -41,6 +41,18 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets a receiver know what the DHCP client of `--dhcp` will learn, unless a person knows better.
+    pub(crate) fn expect_lease(&self, receiver: &mut Receiver, how: &Join, interface: &str) {
+        if how.dhcp.is_some() && receiver.portal.is_none() {
+            receiver.portal = Some(Portal::of_lease(self.lease_file(interface), self.common.ca_file.as_deref()));
+        }
+    }
+
+    /// Where that is written to.
+    pub(crate) fn lease_file(&self, interface: &str) -> PathBuf {
+        self.state.join(format!("captive-uri-{interface}"))
     }
 
     /// `welcome receive`.
