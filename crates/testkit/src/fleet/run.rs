@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex, Semaphore, watch};
@@ -41,32 +41,32 @@ pub struct Options {
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Routers that enrolled and announced.
-    pub announced: AtomicU64,
+    pub announced: AtomicUsize,
     /// Streams that are open.
-    pub streams: AtomicU64,
+    pub streams: AtomicUsize,
     /// Offers whose signature was the operator's.
-    pub offers: AtomicU64,
+    pub offers: AtomicUsize,
     /// What came with another signature.
-    pub refused: AtomicU64,
+    pub refused: AtomicUsize,
     /// Arrivals that the server has taken.
-    pub arrived: AtomicU64,
+    pub arrived: AtomicUsize,
     /// Reports of any kind that the server has taken.
-    pub reports: AtomicU64,
+    pub reports: AtomicUsize,
     /// Reports that were given up: there were too many of them.
-    pub dropped: AtomicU64,
+    pub dropped: AtomicUsize,
     /// Requests and streams that failed.
-    pub failures: AtomicU64,
+    pub failures: AtomicUsize,
 }
 
 impl Counts {
-    pub(super) fn add(counter: &AtomicU64, count: usize) {
-        counter.fetch_add(count as u64, Ordering::Relaxed);
+    pub(super) fn add(counter: &AtomicUsize, count: usize) {
+        counter.fetch_add(count, Ordering::Relaxed);
     }
 
     /// One number of them.
     #[must_use]
-    pub fn read(counter: &AtomicU64) -> u64 {
-        counter.load(Ordering::Relaxed)
+    pub fn read(counter: &AtomicUsize) -> u64 {
+        counter.load(Ordering::Relaxed) as u64
     }
 }
 
