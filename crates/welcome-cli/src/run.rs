@@ -107,10 +107,10 @@ impl Run<'_> {
     }
 
     /// For what comes by this interface.
-    pub(crate) fn receiver(&self, wait: &Wait, radio: &Radio) -> Receiver {
+    pub(crate) fn receiver(&self, wait: &Wait, interface: &str) -> Receiver {
         self.receiver_of(match wait.gateway {
             Some(gateway) => Target::Gateway(gateway),
-            None => Target::Interface(radio.interface().to_owned()),
+            None => Target::Interface(interface.to_owned()),
         })
     }
 

@@ -21,22 +21,34 @@ impl Run<'_> {
         if !how.replace && radio.link().await? == Link::Other {
             return Err(Failure::InUse(radio.interface().to_owned()));
         }
-        let mut receiver = self.receiver(&how.wait, radio);
         let (list, heard) = self.look(radio).await?;
         let entry = self.join(radio, how, Stay::UntilLeft, (&list, &heard)).await?;
-        self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Shown).await?;
-        self.expect_lease(&mut receiver, how, radio.interface());
-        let receiving = receiver.receive(Until::Shown, how.wait.wait);
-        let result = match self.with_dhcp(how, radio.interface(), receiving).await {
+        let result = self.await_message(how, radio.interface(), &entry, Until::Shown).await;
+        if result.as_ref().map_or_else(|failure| !failure.undoes(), |()| true) {
+            radio.settle()?;
+        }
+        result
+    }
+
+    /// Waits for an address at a network that was joined, and for its messages.
+    pub(crate) async fn await_message(
+        &self,
+        how: &Join,
+        interface: &str,
+        entry: &ListEntry,
+        until: Until,
+    ) -> Result<(), Failure> {
+        let mut receiver = self.receiver(&how.wait, interface);
+        self.prepare(&mut receiver, &how.wait, Some(entry), until).await?;
+        self.expect_lease(&mut receiver, how, interface);
+        let receiving = receiver.receive(until, how.wait.wait);
+        let result = match self.with_dhcp(how, interface, receiving).await {
             // A network that gives no address is of no use to anybody.
             Err(Failure::NoMessage(why)) if !receiver.has_route() => Err(Failure::join(Reason::NoAddress, why)),
             result => result,
         };
         if matches!(result, Err(Failure::Join { .. })) {
             self.tried(false);
-        }
-        if result.as_ref().map_or_else(|failure| !failure.undoes(), |()| true) {
-            radio.settle()?;
         }
         result
     }
@@ -103,7 +115,7 @@ impl Run<'_> {
     }
 
     /// Runs the DHCP client meanwhile. When it fails, that is the reason.
-    pub(crate) async fn with_dhcp(
+    async fn with_dhcp(
         &self,
         how: &Join,
         interface: &str,

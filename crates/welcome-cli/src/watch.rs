@@ -5,7 +5,7 @@
 //! scans does this, ever more rarely.
 
 use crate::cli::Join;
-use crate::exit::{Failure, Reason};
+use crate::exit::Failure;
 use crate::radio::{Event, Link, Radio, Stay};
 use crate::receive::Until;
 use crate::run::Run;
@@ -65,23 +65,12 @@ impl Run<'_> {
                 heard
             }
         };
-        let mut receiver = self.receiver(&how.wait, radio);
         let entry = self.join(radio, how, Stay::WhileWeRun, (&watch.list, &heard)).await?;
         watch.has_joined = true;
-        self.prepare(&mut receiver, &how.wait, Some(&entry), Until::Bye).await?;
         let interface = radio.interface().to_owned();
-        self.expect_lease(&mut receiver, how, &interface);
-        let receiving = self.with_dhcp(how, &interface, receiver.receive(Until::Bye, how.wait.wait));
-        let result = tokio::select! {
-            result = receiving => result,
+        tokio::select! {
+            result = self.await_message(how, &interface, &entry, Until::Bye) => result,
             result = until_lost(radio) => result,
-        };
-        match result {
-            Err(Failure::NoMessage(why)) if !receiver.has_route() => {
-                self.tried(false);
-                Err(Failure::join(Reason::NoAddress, why))
-            }
-            result => result,
         }
     }
 
