@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::air::record;
 use crate::config;
@@ -13,15 +13,18 @@ use crate::config;
 /// # Errors
 /// For what it cannot understand, and for `--help`; clap tells them apart by [`clap::Error::use_stderr`].
 pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    let Cli { command, .. } = Cli::try_parse_from(args)?;
+    let Cli { command, .. } = Cli::from_arg_matches(&definition().try_get_matches_from(args)?)?;
     Ok(command.unwrap_or(Command::Version))
 }
 
 /// All of it, for whoever compares it with the manual.
 #[must_use]
 pub fn definition() -> clap::Command {
-    Cli::command()
+    Cli::command().override_help(HELP).mut_subcommands(|command| command.override_help(HELP))
 }
+
+/// What `--help` says, of each command the same. To have clap put it together costs a router 40 kB.
+const HELP: &str = include_str!("cli/help.txt");
 
 /// Greets the guests of a shared Wi-Fi.
 #[derive(Debug, Parser)]
@@ -178,6 +181,37 @@ mod tests {
         for line in ["welcomed version", "welcomed --version", "welcomed -V"] {
             assert!(matches!(read(line), Ok(Command::Version)), "{line}");
         }
+    }
+
+    #[test]
+    fn help_tells_of_every_command_and_option() {
+        fn tell(command: &clap::Command) {
+            let mut command = command.clone();
+            assert_eq!(command.render_long_help().to_string().trim(), HELP.trim(), "{}", command.get_name());
+            for argument in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                let long = format!("--{}", argument.get_long().unwrap());
+                let line = HELP.lines().find(|line| line.split([' ', ',']).any(|word| word == long));
+                let line = line.unwrap_or_else(|| panic!("help lacks {long} of {}", command.get_name()));
+                if argument.get_action().takes_values() {
+                    let values: Vec<_> =
+                        argument.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+                    let value = if values.is_empty() {
+                        argument.get_value_names().unwrap()[0].to_string()
+                    } else {
+                        values.join("|")
+                    };
+                    assert!(format!("{line} ").contains(&format!("{long} {value} ")), "{long} is told without {value}");
+                }
+                for default in argument.get_default_values() {
+                    assert!(HELP.contains(default.to_str().unwrap()), "{long} is told without its default");
+                }
+            }
+            for command in command.get_subcommands() {
+                assert!(HELP.contains(&format!("\n  {}", command.get_name())), "help lacks {}", command.get_name());
+                tell(command);
+            }
+        }
+        tell(&definition());
     }
 
     #[test]
