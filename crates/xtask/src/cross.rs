@@ -152,17 +152,17 @@ fn variable(target: &Target) -> String {
 /// What the compiler is told, beside the profile `router`.
 #[must_use]
 pub fn rustflags(target: &Target, panic_messages: bool) -> String {
-    let position = if target.is_pie { "pie" } else { "static" };
-    let mut flags = format!(
-        // crt1.o and libc.a come from zig. mips and riscv64 would be dynamic. Nothing unwinds.
-        "-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model={position} \
-         -Cforce-unwind-tables=no --cfg=libc_unstable_musl_v1_2"
+    let mut flags = String::from(
+        // crt1.o and libc.a come from zig. mips and riscv64 would be dynamic. Nothing unwinds. Of a type that writes itself for
+        // debugging the name is enough. A place in memory that changes from run to run (ASLR) takes a twelfth more room.
+        "-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
+         -Cforce-unwind-tables=no --cfg=libc_unstable_musl_v1_2 -Zunstable-options -Zfmt-debug=shallow",
     );
     for more in target.rustflags {
         flags = format!("{flags} {more}");
     }
     if !panic_messages {
-        flags += " -Zunstable-options -Cpanic=immediate-abort";
+        flags += " -Cpanic=immediate-abort";
     }
     flags
 }
