@@ -244,8 +244,13 @@ impl Lab {
 
     /// With variables of its session.
     pub fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
+        self.start_on("wlan0", args, variables)
+    }
+
+    /// With another interface than the stand-in's.
+    pub fn start_on(&self, interface: &str, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_welcome"))
-            .args(["--interface", "wlan0", "--ctrl-dir", self.dir.path().to_str().unwrap()])
+            .args(["--interface", interface, "--ctrl-dir", self.dir.path().to_str().unwrap()])
             .args(["--state-dir", self.dir.path().join("state").to_str().unwrap()])
             .args(args)
             .env("TMPDIR", self.dir.path())
