@@ -75,6 +75,14 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(300),
     },
     Story {
+        name: "sharer",
+        about: "the sharer's own laptop says the message in the network; a guest without a server finds it, liars are not believed",
+        radios: 4,
+        programs: &["welcome-server", "welcome"],
+        debian: &[],
+        limit: Duration::from_secs(300),
+    },
+    Story {
         name: "variants",
         about: "the four ways to recognise a network, on WPA2, SAE, OWE and open ones; a decoy and evil twins are not joined",
         radios: 7,
