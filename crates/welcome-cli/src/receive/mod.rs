@@ -6,6 +6,7 @@
 //! `News`, which ends when nothing more is to be expected. When nothing comes, the link of the captive portal API is shown, if
 //! the lease names one (`portal`).
 
+mod networkd;
 mod portal;
 mod prepare;
 mod router;

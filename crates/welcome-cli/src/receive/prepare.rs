@@ -43,11 +43,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets a receiver know what the DHCP client of `--dhcp` will learn, unless a person knows better.
+    /// Lets a receiver know what the DHCP client of `--dhcp` will learn, or else the system, unless a person knows better.
     pub(crate) fn expect_lease(&self, receiver: &mut Receiver, how: &Join, interface: &str) {
-        if how.dhcp.is_some() && receiver.portal.is_none() {
-            receiver.portal = Some(Portal::of_lease(self.lease_file(interface), self.common.ca_file.as_deref()));
-        }
+        let ca_file = self.common.ca_file.as_deref();
+        let portal = || match how.dhcp {
+            Some(_) => Portal::of_lease(self.lease_file(interface), ca_file),
+            None => Portal::of_system(interface, ca_file),
+        };
+        receiver.portal.get_or_insert_with(portal);
     }
 
     /// Where that is written to.
@@ -58,15 +61,22 @@ impl Run<'_> {
     /// `welcome receive`.
     pub(crate) async fn receive(&self, how: &Wait) -> Result<(), Failure> {
         let interface = radio::interface(&self.wanted()).await;
-        let entry = match &interface {
-            Ok(interface) => self.entry_here(interface).await,
-            Err(_) => None,
+        let (interface, target) = match how.gateway {
+            Some(gateway) => (interface.ok(), Target::Gateway(gateway)),
+            None => {
+                let interface = interface?;
+                (Some(interface.clone()), Target::Interface(interface))
+            }
         };
-        let mut receiver = self.receiver_of(match how.gateway {
-            Some(gateway) => Target::Gateway(gateway),
-            None => Target::Interface(interface?),
-        });
+        let entry = match &interface {
+            Some(interface) => self.entry_here(interface).await,
+            None => None,
+        };
+        let mut receiver = self.receiver_of(target);
         self.prepare(&mut receiver, how, entry.as_ref(), Until::Shown).await?;
+        if let (None, Some(interface)) = (&receiver.portal, &interface) {
+            receiver.portal = Some(Portal::of_system(interface, self.common.ca_file.as_deref()));
+        }
         receiver.receive(Until::Shown, how.wait).await
     }
 

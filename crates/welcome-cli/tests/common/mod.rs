@@ -228,8 +228,13 @@ pub struct Lab {
 
 impl Lab {
     pub fn new(aps: Vec<FakeAp>) -> Self {
+        Self::on("wlan0", aps)
+    }
+
+    /// With another interface than `wlan0`; [`Lab::start_on`] uses it.
+    pub fn on(interface: &str, aps: Vec<FakeAp>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let wpa = FakeSupplicant::start(dir.path(), "wlan0", aps);
+        let wpa = FakeSupplicant::start(dir.path(), interface, aps);
         Self { dir, wpa }
     }
 
