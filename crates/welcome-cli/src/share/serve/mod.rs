@@ -119,10 +119,12 @@ impl Run<'_> {
             let Some(at) = listeners.first().map(TcpListener::local_addr).transpose().context("failed to listen")?
             else {
                 self.output.note(&format!("{interface} has no address yet; waiting for one"));
-                until_changed(&changes, interface, &here).await?;
+                until_changed(&changes, interface, None).await?;
                 continue;
             };
             let addresses: Vec<_> = listeners.iter().filter_map(|it| Some(it.local_addr().ok()?.ip())).collect();
+            // An address of IPv6 that is not one yet becomes one.
+            let complete = Some(&here).filter(|here| here.sockets(port).len() == listeners.len());
             let announced = Announced::tell(interface, &addresses, at.port())?;
             let now = Arc::clone(&said.borrow());
             let fields = json!({
@@ -133,7 +135,7 @@ impl Run<'_> {
             tokio::select! {
                 never = http::serve(listeners, said.clone(), places.clone()) => match never {},
                 never = self.say_when_told(&announced) => match never {},
-                changed = until_changed(&changes, interface, &here) => changed?,
+                changed = until_changed(&changes, interface, complete) => changed?,
             }
         }
     }
@@ -166,11 +168,11 @@ async fn listen(sockets: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
     Ok(listeners)
 }
 
-/// Waits until the interface has other addresses.
-async fn until_changed(changes: &Changes, interface: &str, here: &OnLink) -> anyhow::Result<()> {
+/// Waits until the interface has other addresses than these; if it is not known which, until something has changed.
+async fn until_changed(changes: &Changes, interface: &str, here: Option<&OnLink>) -> anyhow::Result<()> {
     loop {
         changes.next().await?;
-        if OnLink::of(interface)? != *here {
+        if here != Some(&OnLink::of(interface)?) {
             return Ok(());
         }
     }
