@@ -108,7 +108,7 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         name: "networkmanager",
-        about: "a laptop whose radio NetworkManager has: WPA2, SAE and OWE, a wrong key, a connection of one's own, kill -9",
+        about: "a laptop whose radio NetworkManager has: WPA2, SAE, both and OWE, a wrong key, a connection of one's own, kill -9, NetworkManager anew",
         radios: 2,
         programs: &["welcomed", "welcome"],
         debian: NETWORK_MANAGER,
