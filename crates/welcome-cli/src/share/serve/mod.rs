@@ -1,17 +1,17 @@
 //! `welcome share serve`: says the messages of a network in it, from a computer of the sharer's.
 //!
 //! In: which network, and the interface that is in it. Out: the messages over HTTP (`http`), told by multicast DNS until
-//! this ends. What is said is the `stock`: from the server whenever that can be reached, and else what is kept. Nothing else
+//! this ends. What is said is the `stock`: from the server whenever that can be reached (`fetch`), and
+//! else what is kept. Nothing else
 //! of this computer is told to anybody.
 
+mod fetch;
 mod http;
 mod stock;
 
 use self::http::{Places, Said};
-use self::stock::Stock;
 use super::api::Api;
-use super::args::{Serve, Which};
-use super::choose::choose_ours;
+use super::args::Serve;
 use crate::changes::Changes;
 use crate::dns_sd::Announced;
 use crate::exit::Failure;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 impl Run<'_> {
     pub(super) async fn share_serve(&self, how: &Serve) -> Result<(), Failure> {
@@ -38,74 +38,7 @@ impl Run<'_> {
         let (sender, said) = watch::channel(Arc::new(Said::of(&stock)));
         tokio::select! {
             result = self.serve_on(&interface, how.port, &said) => result,
-            result = self.keep_fresh(api.as_ref(), stock, &sender) => result,
-        }
-    }
-
-    /// What there is to say: by the server, or what is kept if that cannot be reached.
-    async fn first_stock(&self, api: Option<&Api>, which: &Which) -> Result<Stock, Failure> {
-        let why = match api {
-            None => "no --server is given".to_owned(),
-            Some(api) => match self.stock_of_server(api, which).await {
-                Err(Failure::Server(why)) => why,
-                result => return result,
-            },
-        };
-        match Stock::load(&self.state)? {
-            Some(stock) if stock.is_of(which) => {
-                self.output.note(&format!("{why}; what is kept of {} is said", stock.ssid));
-                Ok(stock)
-            }
-            Some(stock) => Err(Failure::Server(format!("{why}, and what is kept is of {}", stock.ssid))),
-            None => Err(Failure::Server(format!("{why}, and nothing is kept"))),
-        }
-    }
-
-    async fn stock_of_server(&self, api: &Api, which: &Which) -> Result<Stock, Failure> {
-        let networks = api.networks().await?;
-        // The air is asked only if it has to decide.
-        let is_said = which.network.is_some() || networks.len() == 1;
-        let heard = if is_said { Vec::new() } else { self.hear().await? };
-        let network = choose_ours(which, &networks, &heard)?;
-        if !network.bss.iter().any(|bss| bss.listed) {
-            self.output.note(&format!(
-                "{} is not listed, so nobody will look for it; `welcome share verify` first",
-                network.ssid
-            ));
-        }
-        let stock = Stock::new(network, api.to_serve(network).await?);
-        stock.save(&self.state)?;
-        Ok(stock)
-    }
-
-    /// Asks the server now and then; what it refuses is no longer to be said.
-    async fn keep_fresh(
-        &self,
-        api: Option<&Api>,
-        mut stock: Stock,
-        said: &watch::Sender<Arc<Said>>,
-    ) -> Result<(), Failure> {
-        let Some(api) = api else { return pending().await };
-        let mut is_reached = true;
-        loop {
-            sleep(FRESH_EVERY.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
-            match self.stock_of_server(api, &stock.which()).await {
-                Ok(now) => {
-                    is_reached = true;
-                    if now != stock {
-                        let now = Said::of(&now);
-                        self.output.event("changed", json!({ "messages": now.len() }), &now.to_string());
-                        said.send_replace(Arc::new(now));
-                    }
-                    stock = now;
-                }
-                Err(Failure::Server(why)) => {
-                    if std::mem::take(&mut is_reached) {
-                        self.output.note(&format!("{why}; what is kept is said"));
-                    }
-                }
-                Err(failure) => return Err(failure),
-            }
+            result = self.keep_fresh(api.as_ref(), stock, &sender, FRESH_EVERY) => result,
         }
     }
 
