@@ -297,4 +297,5 @@ fn receive_knows_the_network_by_the_radio() {
     let ended = lab.run(&["--json", "receive", "--gateway", "127.0.0.1", "--portal-port", &port]);
     assert_eq!((ended.code, titles(&ended)), (Some(0), vec!["Hello own".to_owned()]), "{ended:#?}");
     assert_eq!(ended.event("offer-refused")["id"], "hello");
+    assert_eq!(ended.event("here")["bssid"], CAFE);
 }

@@ -11,10 +11,9 @@ use crate::notify::Desktop;
 use crate::radio;
 use crate::run::Run;
 use crate::shown::ShownBefore;
-use std::path::{Path, PathBuf};
-use welcome_proto::Mac;
+use serde_json::json;
+use std::path::PathBuf;
 use welcome_proto::lookup::ListEntry;
-use wpa_ctrl::{Control, supplicant};
 
 impl Run<'_> {
     /// Prepares for what comes at this network; `None` if nobody knows which it is.
@@ -68,10 +67,7 @@ impl Run<'_> {
                 (Some(interface.clone()), Target::Interface(interface))
             }
         };
-        let entry = match &interface {
-            Some(interface) => self.entry_here(interface).await,
-            None => None,
-        };
+        let entry = self.entry_here().await;
         let mut receiver = self.receiver_of(target);
         self.prepare(&mut receiver, how, entry.as_ref(), Until::Shown).await?;
         if let (None, Some(interface)) = (&receiver.portal, &interface) {
@@ -80,14 +76,21 @@ impl Run<'_> {
         receiver.receive(Until::Shown, how.wait).await
     }
 
-    /// What the list says of the network that this computer is in, if wpa_supplicant tells which that is.
-    async fn entry_here(&self, interface: &str) -> Option<ListEntry> {
-        let dir = self.common.ctrl_dir.as_deref().unwrap_or(Path::new(CTRL_DIR));
-        let mut control = Control::open(dir.join(interface), std::env::temp_dir()).ok()?;
-        let link = supplicant::status(&mut control).await.ok()?;
-        self.kept_list().get(link.bssid.and_then(|bssid| Mac(bssid).try_into().ok())?)
+    /// What the list says of the network that this computer is in, if whoever manages the interface tells which that is.
+    async fn entry_here(&self) -> Option<ListEntry> {
+        let entry = match radio::bssid(&self.wanted()).await {
+            Some(bssid) => self.kept_list().get(bssid),
+            None => None,
+        };
+        match &entry {
+            Some(ListEntry { bssid, ssid, .. }) => {
+                let fields = json!({ "bssid": bssid, "ssid": ssid });
+                self.output.event("here", fields, &format!("this is {ssid}, which is listed"));
+            }
+            None => {
+                self.output.note("the list says nothing of this network, if it is one: its messages are not verified")
+            }
+        }
+        entry
     }
 }
-
-/// Where wpa_supplicant has its control sockets unless somebody says otherwise.
-const CTRL_DIR: &str = "/run/wpa_supplicant";
