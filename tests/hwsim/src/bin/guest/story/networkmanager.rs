@@ -32,7 +32,7 @@ pub(crate) fn tell() -> Result<bool> {
     let mut laptop = Laptop::start()?;
     let mut checks = Checks::default();
     for network in [&WPA2, &SAE, &TRANSITION, &OWE] {
-        let what = format!("{}: joined through NetworkManager, greeted, left", network.security);
+        let what = format!("{}: joined through NetworkManager, greeted, known by receive, left", network.security);
         checks.check(&what, greet_and_leave(&laptop, network));
     }
     checks.check("a wrong key is named, and nothing is left behind", wrong_key(&laptop));
@@ -52,6 +52,10 @@ fn greet_and_leave(laptop: &Laptop, network: &Network) -> Result<()> {
     let told = patiently(network.security, connect, |told| told.error() == Some("no-address"))?;
     told.ensure_greeted(TITLE)?;
     ensure!(laptop.ours(true)?, "it does not stay connected: {}", laptop.connections(false)?);
+    // The message is shown once a visit.
+    let again = laptop.welcome(&["receive", "--wait", "1"])?;
+    let here = again.events.iter().find(|event| event["event"] == "here").context("it does not know where it is")?;
+    ensure!(here["bssid"] == network.bssid, "{here}");
     laptop.welcome(&["leave"])?;
     await_nothing_of_ours(laptop)
 }
