@@ -1,6 +1,6 @@
-//! HTTP with the router: one small request on a connection of its own.
+//! HTTP with the router, or with whoever has messages in its place: one small request on a connection of its own.
 //!
-//! In: where the router is, a path, and an interface to keep to. Out: a response, whose body is limited by whoever
+//! In: where that is, a path, and an interface to keep to. Out: a response, whose body is limited by whoever
 //! reads it. No TLS, redirect, proxy, cookie or pool: the first words after joining should cost as little as can be,
 //! and a pooled connection of the former network could have the same address at its other end.
 

@@ -1,6 +1,6 @@
 //! Whether a message is of whom it says it is, and what it says.
 //!
-//! In: an offer as the router or the server gave it, and the entry of the list by which the network was joined. Out: a
+//! In: an offer as the router, the server or a computer of the sharer's gave it, and the entry of the list by which the network was joined. Out: a
 //! [`Message`] with what speaks for it, or why it is refused. Pure.
 //!
 //! Nobody on the way is believed. A message of the sharer or the operator is the text that was signed and nothing beside
@@ -50,6 +50,8 @@ pub enum From {
     Router,
     /// From the directory server.
     Server,
+    /// From a computer of the sharer's in the network, or one that says so.
+    Sharer,
 }
 
 /// What speaks for a message.
@@ -158,12 +160,16 @@ impl Judge {
         }
     }
 
-    /// An offer of the server's.
+    /// A statement that came alone. Of somebody in the network it has to be signed by whoever the list names: it could be
+    /// anybody who answers there.
     ///
     /// # Errors
     /// Why it is not shown.
-    pub fn of_server(&self, signed: Signed, now: u64) -> Result<Message, Refused> {
-        self.statement(signed, From::Server, now)
+    pub fn of_statement(&self, signed: Signed, from: From, now: u64) -> Result<Message, Refused> {
+        if from == From::Sharer && self.signer == Signer::Unknown {
+            return Err(Refused::Forged);
+        }
+        self.statement(signed, from, now)
     }
 
     fn statement(&self, signed: Signed, from: From, now: u64) -> Result<Message, Refused> {
@@ -241,8 +247,10 @@ mod tests {
         let offer = given("sharer", "hello", Some(signed(1, "sharer", hello())));
         let message = judge(key(1)).of_router(offer, NOW).unwrap();
         assert_eq!((message.proof, message.content.title.as_str()), (Proof::Signed, "欢迎"));
-        let message = judge(key(1)).of_server(signed(1, "server", hello()), NOW).unwrap();
-        assert_eq!((message.sender, message.from, message.proof), (Sender::Server, From::Server, Proof::Signed));
+        for from in [From::Server, From::Sharer] {
+            let message = judge(key(1)).of_statement(signed(1, "server", hello()), from, NOW).unwrap();
+            assert_eq!((message.sender, message.from, message.proof), (Sender::Server, from, Proof::Signed));
+        }
     }
 
     #[test]
@@ -283,6 +291,8 @@ mod tests {
         assert_eq!((message.proof, message.content.title.as_str()), (Proof::None, "Pay here"));
         let message = judge.of_router(given("sharer", "hello", Some(signed(7, "sharer", hello()))), NOW).unwrap();
         assert_eq!((message.proof, message.content.title.as_str()), (Proof::None, "欢迎"));
+        let anybodys = judge.of_statement(signed(7, "sharer", hello()), From::Sharer, NOW);
+        assert_eq!(anybodys, Err(Refused::Forged), "in the network anybody could answer");
     }
 
     #[test]
@@ -303,14 +313,17 @@ mod tests {
             let at = at.index(changed.statement.chars().count());
             let good = changed.statement.clone();
             changed.statement = good.chars().enumerate().map(|(i, c)| if i == at { with.chars().next().unwrap() } else { c }).collect();
-            prop_assert_eq!(judge(key(1)).of_server(changed.clone(), NOW).is_ok(), changed.statement == good);
+            for from in [From::Server, From::Sharer] {
+                let passes = judge(key(1)).of_statement(changed.clone(), from, NOW).is_ok();
+                prop_assert_eq!(passes, changed.statement == good);
+            }
         }
 
         #[test]
         fn no_text_makes_it_panic(statement in ".{0,200}", signature in "[A-Za-z0-9_-]{0,90}") {
             for signer in [Signer::Unknown, key(1)] {
                 let signed = Signed { statement: statement.clone(), signature: signature.clone() };
-                prop_assert!(judge(signer).of_server(signed, NOW).is_err());
+                prop_assert!(judge(signer).of_statement(signed, From::Server, NOW).is_err());
             }
         }
     }

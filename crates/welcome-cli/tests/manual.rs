@@ -1,5 +1,6 @@
 //! The manual page says what the command line takes, and what is shipped beside the program is sound.
 #![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::print_stderr, reason = "who skips says so")]
 
 use clap::{Command, CommandFactory as _};
 use std::collections::BTreeSet;
@@ -86,4 +87,28 @@ fn the_unit_starts_a_command_that_there_is() {
     let start = UNIT.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let words: Vec<_> = start.split(' ').filter(|word| !word.starts_with('$')).collect();
     assert!(<Cli as clap::Parser>::try_parse_from(words).is_ok(), "{start}");
+}
+
+#[test]
+fn systemd_has_nothing_to_say_of_the_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("welcome-watch.service");
+    // Where it is here: systemd looks for programs in the system's directories alone.
+    let program = format!("ExecStart={} ", env!("CARGO_BIN_EXE_welcome"));
+    std::fs::write(&unit, UNIT.replace("ExecStart=welcome ", &program)).unwrap();
+    let analyze = Program::new("systemd-analyze")
+        .args(["verify", "--user", "--man=no"])
+        .arg(&unit)
+        .env("XDG_RUNTIME_DIR", dir.path())
+        .env("HOME", dir.path())
+        .output();
+    match analyze {
+        // It names unknown keys and goes on.
+        Ok(output) => {
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success() && said.is_empty(), "{said}");
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => eprintln!("skipped: there is no systemd-analyze"),
+        Err(error) => panic!("{error}"),
+    }
 }

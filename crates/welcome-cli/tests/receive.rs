@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
+#[path = "common/bus.rs"]
+mod bus;
 mod common;
 
 use std::time::{Duration, Instant};
 
+use bus::{Bus, networkd};
 use common::signed::{now, public_key, statement};
-use common::{Answer, Asked, CAFE, Ended, KEY, Lab, Web, entry, offer, router, signed};
+use common::{Answer, Asked, CAFE, Ended, KEY, Lab, Web, ap, entry, offer, router, signed};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tokio_rustls::rustls::ServerConfig;
@@ -213,9 +216,8 @@ fn the_link_of_the_captive_portal_api_is_shown_where_nothing_else_comes() {
     assert!(!ended.names().contains(&"link".to_owned()), "{ended:#?}");
 }
 
-#[test]
-fn a_lease_names_the_captive_portal_api_and_only_by_https() {
-    let lab = Lab::cafe();
+/// A captive portal API with TLS, and the authority that makes it `localhost`.
+fn portal(lab: &Lab) -> (Web, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     let authority = lab.dir.path().join("authority.pem");
@@ -225,14 +227,21 @@ fn a_lease_names_the_captive_portal_api_and_only_by_https() {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
         .unwrap();
-    let answer = |_: &Asked| Answer::json(&json!({ "captive": false, "venue-info-url": "https://venue.example/" }));
-    let portal = Web::start_tls(config, answer);
-    let plain = Web::start(answer);
+    (Web::start_tls(config, venue), authority.to_str().unwrap().to_owned())
+}
+
+fn venue(_: &Asked) -> Answer {
+    Answer::json(&json!({ "captive": false, "venue-info-url": "https://venue.example/" }))
+}
+
+#[test]
+fn a_lease_names_the_captive_portal_api_and_only_by_https() {
+    let lab = Lab::cafe();
+    let (portal, authority) = portal(&lab);
+    let plain = Web::start(venue);
     let named = |uri: &str| format!("echo {uri} > $CAPTIVE_URI_FILE; exec sleep 60");
-    let connect = |dhcp: &str| {
-        let authority = authority.to_str().unwrap();
-        lab.connect(None, &silent(), &["--wait", "1", "--ca-file", authority, "--dhcp", dhcp]).end()
-    };
+    let connect =
+        |dhcp: &str| lab.connect(None, &silent(), &["--wait", "1", "--ca-file", &authority, "--dhcp", dhcp]).end();
     assert_eq!(lab.connect(Some(&directory(None, vec![])), &router(vec![offer("a")]), &[]).end().code, Some(0));
     let ended = connect(&named(&format!("https://localhost:{}/api", portal.address.port())));
     assert_eq!((ended.code, &ended.event("link")["link"]), (Some(0), &json!("https://venue.example/")), "{ended:#?}");
@@ -240,6 +249,41 @@ fn a_lease_names_the_captive_portal_api_and_only_by_https() {
     for dhcp in [named(&plain.url()), named("nonsense"), "exec sleep 60".to_owned()] {
         assert_eq!(connect(&dhcp).code, Some(3), "{dhcp}");
     }
+    assert_eq!(plain.uris(), [""; 0]);
+}
+
+#[test]
+fn networkd_says_what_the_network_names_and_only_https_is_asked() {
+    // networkd knows interfaces that there are.
+    let lab = Lab::on("lo", vec![ap(CAFE, "Café", Some(KEY), -50)]);
+    let (portal, authority) = portal(&lab);
+    let plain = Web::start(venue);
+    let (url, silent) = (directory(None, vec![]).url(), silent());
+    let port = silent.address.port().to_string();
+    let connect = |bus: &str| {
+        let common = ["--json", "connect", "--server", &url, "--ca-file", &authority, "--wait", "1"];
+        let args = [&common[..], &["--gateway", "127.0.0.1", "--portal-port", &port]].concat();
+        lab.start_on("lo", &args, &[("DBUS_SYSTEM_BUS_ADDRESS", bus)]).end()
+    };
+    let said = |description: Value| {
+        let dir = tempfile::tempdir().unwrap();
+        let bus = Bus::start(dir.path());
+        networkd(&bus, description.to_string());
+        connect(&bus.address)
+    };
+    let named = format!("https://localhost:{}/api", portal.address.port());
+    let ended = said(json!({ "Index": 1, "AdministrativeState": "configured", "CaptivePortal": named }));
+    assert_eq!((ended.code, &ended.event("link")["link"]), (Some(0), &json!("https://venue.example/")), "{ended:#?}");
+    for nothing in [
+        json!({ "Index": 1, "AdministrativeState": "configured", "CaptivePortal": plain.url() }),
+        json!({ "Index": 1, "AdministrativeState": "configured", "CaptivePortal": "nonsense" }),
+        json!({ "Index": 1, "AdministrativeState": "unmanaged" }),
+        json!({ "Index": 1, "AdministrativeState": "configured", "CaptivePortal": 7 }),
+    ] {
+        assert_eq!(said(nothing.clone()).code, Some(3), "{nothing}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(connect(&Bus::start(dir.path()).address).code, Some(3), "a bus without networkd");
     assert_eq!(plain.uris(), [""; 0]);
 }
 
@@ -253,4 +297,5 @@ fn receive_knows_the_network_by_the_radio() {
     let ended = lab.run(&["--json", "receive", "--gateway", "127.0.0.1", "--portal-port", &port]);
     assert_eq!((ended.code, titles(&ended)), (Some(0), vec!["Hello own".to_owned()]), "{ended:#?}");
     assert_eq!(ended.event("offer-refused")["id"], "hello");
+    assert_eq!(ended.event("here")["bssid"], CAFE);
 }

@@ -163,6 +163,44 @@ fn a_message_is_written_changed_read_and_taken_away() {
 }
 
 #[test]
+fn a_computer_in_the_network_says_what_was_signed_with_and_without_the_server() {
+    let mut town = Town::new(vec![ap(KIOSK, "Kiosk", None, -50)]);
+    town.prove_by_hand(KIOSK, "Kiosk");
+    assert_eq!(town.run(&["share", "offer", "--title", "Papers"]).code, Some(0));
+    let guest = Lab::new(vec![ap(KIOSK, "Kiosk", None, -50)]);
+    assert_eq!(guest.run(&["--json", "fetch", "--server", &town.url]).code, Some(0));
+
+    let serving = town.serve(&[]);
+    let said = serving.first("serving");
+    assert_eq!((&said["network"], &said["ssid"], &said["messages"]), (&json!("kiosk"), &json!("Kiosk"), &json!(1)));
+    assert!(said["addresses"].as_array().unwrap().contains(&json!("127.0.0.1")), "{said}");
+    serving.until("announced");
+    let read = |said: &Value| {
+        let port = said["port"].to_string();
+        let ended = guest.run(&["--json", "connect", "--gateway", "127.0.0.1", "--portal-port", &port]);
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        let offer = ended.event("offer");
+        assert_eq!(
+            (&offer["title"], &offer["sender"], &offer["proof"]),
+            (&json!("Papers"), &json!("sharer"), &json!("signed"))
+        );
+        assert_eq!(guest.run(&["--json", "leave"]).code, Some(0));
+    };
+    read(&said);
+    serving.signal("-TERM");
+    assert_eq!(serving.end().code, Some(130));
+
+    town.url = "http://127.0.0.1:1".to_owned();
+    let alone = town.serve(&["--network", "kiosk"]);
+    assert!(alone.first("note")["message"].as_str().unwrap().contains("what is kept of Kiosk is said"));
+    read(&alone.first("serving"));
+    let other = town.serve(&["--network", "bar"]).end();
+    assert_eq!(other.code, Some(69), "{other:#?}");
+    std::fs::remove_file(town.lab.dir.path().join("state/to-serve.json")).unwrap();
+    assert_eq!(town.serve(&[]).end().code, Some(69));
+}
+
+#[test]
 fn what_cannot_be_asked_ends_with_its_own_number() {
     let lab = Lab::new(vec![ap(KIOSK, "Kiosk", None, -50)]);
     let token = lab.dir.path().join("token");
@@ -225,6 +263,13 @@ impl Town {
 
     fn run(&self, args: &[&str]) -> Ended {
         self.start(args).end()
+    }
+
+    /// Begins to say the messages on the loopback interface.
+    fn serve(&self, args: &[&str]) -> common::Running {
+        let token = self.token_file.to_str().unwrap();
+        let common = ["--json", "--server", &self.url, "--token-file", token, "share", "serve", "--port", "0"];
+        self.lab.start_on("lo", &[&common[..], args].concat(), &[])
     }
 
     /// Has a network proved, as a person does it who renames it when they are told to.

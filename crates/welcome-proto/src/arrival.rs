@@ -1,7 +1,7 @@
 //! Client to server: I have joined; what does whoever shares this say?
 //!
 //! For networks whose router has no agent, or does not answer. The router's own way ([`crate::lan`]) is shorter, and tells
-//! nobody beyond the network.
+//! nobody beyond the network. A computer of the sharer's may go that way, too: it gets [`ToServe`] beforehand.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,5 +25,14 @@ pub struct Arrival {
 pub struct Greeting {
     /// Best first, at most [`MAX_OFFERS`]; each a [`crate::signed::Statement`] under the key that the list names as
     /// [`crate::lookup::ListEntry::signer`].
+    pub offers: Vec<Signed>,
+}
+
+/// `GET /v1/share/networks/{router}/{network}/statements`: what a computer of the sharer's may say in the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToServe {
+    /// The key under which all of it is signed: [`crate::lookup::ListEntry::signer`] of this network.
+    pub signer: String,
+    /// As in [`Greeting`], and what begins later.
     pub offers: Vec<Signed>,
 }

@@ -75,6 +75,14 @@ pub const STORIES: &[Story] = &[
         limit: Duration::from_secs(300),
     },
     Story {
+        name: "sharer",
+        about: "the sharer's own laptop says the message in the network; a guest without a server finds it, liars are not believed",
+        radios: 4,
+        programs: &["welcome-server", "welcome"],
+        debian: &[],
+        limit: Duration::from_secs(300),
+    },
+    Story {
         name: "variants",
         about: "the four ways to recognise a network, on WPA2, SAE, OWE and open ones; a decoy and evil twins are not joined",
         radios: 7,
@@ -100,7 +108,7 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         name: "networkmanager",
-        about: "a laptop whose radio NetworkManager has: WPA2, SAE and OWE, a wrong key, a connection of one's own, kill -9",
+        about: "a laptop whose radio NetworkManager has: WPA2, SAE, both and OWE, a wrong key, a connection of one's own, kill -9, NetworkManager anew",
         radios: 2,
         programs: &["welcomed", "welcome"],
         debian: NETWORK_MANAGER,

@@ -7,6 +7,7 @@
 //! Neither writes a network into anybody's configuration.
 
 mod find;
+mod here;
 mod memory;
 mod nm;
 mod security;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use welcome_client::{Candidate, Sighting};
 
 pub use find::interface;
+pub use here::bssid;
 
 /// Which interface is wanted, and who is to be asked for it.
 #[derive(Debug, Clone, Default)]

@@ -1,15 +1,18 @@
-//! Receives the message of a network: from its router, and from the directory server, whichever comes first.
+//! Receives the message of a network: from its router, from the directory server, and from a computer of the sharer's in the
+//! network, whichever comes first.
 //!
-//! In: how to reach both, and what the list says of the network. Out: messages, each once, by way of a [`Screen`]. The
-//! `router` and the `server` are asked at the same time; what they have they give to the loop in here as `News`,
-//! which ends when nothing more is to be expected. When nothing comes, the link of the captive portal API is shown, if
+//! In: how to reach them, and what the list says of the network. Out: messages, each once, by way of a [`Screen`]. The
+//! `router`, the `server` and the `sharer` are asked at the same time; what they have they give to the loop in here as
+//! `News`, which ends when nothing more is to be expected. When nothing comes, the link of the captive portal API is shown, if
 //! the lease names one (`portal`).
 
+mod networkd;
 mod portal;
 mod prepare;
 mod router;
 mod screen;
 mod server;
+mod sharer;
 
 pub use portal::Portal;
 pub use screen::Screen;
@@ -18,12 +21,13 @@ use crate::address::{self, Route};
 use crate::directory::Directory;
 use crate::exit::Failure;
 use crate::output::Output;
+use crate::verify::From;
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 use welcome_proto::Bssid;
 use welcome_proto::lan::{LanOffer, ShownOffer};
@@ -71,8 +75,8 @@ enum News {
     Offers(Instant, Vec<LanOffer>, oneshot::Sender<Vec<ShownOffer>>),
     /// See there.
     Told,
-    /// What the server has.
-    Statements(Instant, Vec<Signed>),
+    /// What somebody else has.
+    Statements(Instant, From, Vec<Signed>),
     /// Where to read on.
     Link(String),
 }
@@ -95,7 +99,14 @@ impl Receiver {
         let (languages, output) = (self.screen.languages(), self.output.clone());
         let visit = router::Visit::new(self.target.clone(), self.port, &languages, output, sender.clone());
         let mut router = pin!(visit.keep_asking(until, wait));
-        let mut others = pin!(others(self.server.clone(), self.portal.clone(), sender));
+        let neighbours = match &self.target {
+            // What is not signed by whoever the list names is not believed of them: without one there is nothing to ask.
+            Target::Interface(name) if self.screen.knows_signer() => Some(name.clone()),
+            _ => None,
+        };
+        let (routes, changed) = watch::channel(());
+        let neighbours = neighbours.map(|interface| (interface, changed));
+        let mut others = pin!(others(self.server.clone(), neighbours, self.portal.clone(), sender));
         let (mut why, mut link, mut untold) = (Some(router::NO_ADDRESS.to_owned()), None, 0_u32);
         let (mut ends, mut heard) = (Some(began + wait), began);
         loop {
@@ -105,12 +116,15 @@ impl Receiver {
             tokio::select! {
                 biased;
                 Some(some) = news.recv() => match some {
-                    News::Route => self.has_route = true,
+                    News::Route => {
+                        self.has_route = true;
+                        routes.send_replace(());
+                    }
                     News::Router(trouble) => why = trouble,
                     News::Link(found) => link = Some(found),
                     News::Told => untold = untold.saturating_sub(1),
-                    News::Statements(at, statements) => {
-                        self.screen.show_statements(at, statements).await;
+                    News::Statements(at, from, statements) => {
+                        self.screen.show_statements(at, from, statements).await;
                         heard = Instant::now();
                     }
                     News::Offers(at, offers, told) => {
@@ -148,8 +162,13 @@ impl Receiver {
     }
 }
 
-/// Asks those who are asked once; never ends.
-async fn others(server: Option<(Directory, Bssid)>, portal: Option<Portal>, news: mpsc::Sender<News>) -> Infallible {
+/// Asks those who are asked once, and the neighbours once for each route; never ends.
+async fn others(
+    server: Option<(Directory, Bssid)>,
+    neighbours: Option<(String, watch::Receiver<()>)>,
+    portal: Option<Portal>,
+    news: mpsc::Sender<News>,
+) -> Infallible {
     let server = async {
         if let Some((directory, bssid)) = server {
             server::ask(&directory, bssid, &news).await;
@@ -160,7 +179,12 @@ async fn others(server: Option<(Directory, Bssid)>, portal: Option<Portal>, news
             portal.ask(&news).await;
         }
     };
-    tokio::join!(server, portal);
+    let sharer = async {
+        if let Some((interface, routes)) = neighbours {
+            sharer::keep_asking(&interface, routes, &news).await;
+        }
+    };
+    tokio::join!(server, sharer, portal);
     pending().await
 }
 

@@ -1,9 +1,9 @@
 //! The captive portal API (RFC 8908): where to read on, at a network whose router and server say nothing.
 //!
-//! In: its address, from the lease (RFC 8910). Out: the link for people, as [`News`]. It is asked by HTTPS, once, and
+//! In: its address, from a person, the lease, or whoever configures the interface (RFC 8910). Out: the link for people, as [`News`]. It is asked by HTTPS, once, and
 //! nothing else of it is believed: whether something is in the way a person sees.
 
-use super::News;
+use super::{News, networkd};
 use crate::directory::{body, client};
 use anyhow::bail;
 use reqwest::Url;
@@ -30,6 +30,8 @@ enum Source {
     Person(Url),
     /// The DHCP client of `--dhcp` writes it to this file, if the lease has it.
     Lease(PathBuf),
+    /// Whoever configures this interface may know.
+    System(String),
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,12 @@ impl Portal {
         Self { from: Source::Lease(file), ca_file: ca_file.map(Path::to_owned) }
     }
 
+    /// Where the system says that the network of this interface has it. The same holds for it.
+    #[must_use]
+    pub fn of_system(interface: &str, ca_file: Option<&Path>) -> Self {
+        Self { from: Source::System(interface.to_owned()), ca_file: ca_file.map(Path::to_owned) }
+    }
+
     pub(super) async fn ask(&self, news: &mpsc::Sender<News>) {
         match self.link().await {
             // Nobody listens only when we are about to be dropped.
@@ -63,12 +71,13 @@ impl Portal {
 
     async fn link(&self) -> anyhow::Result<Option<String>> {
         let uri = match &self.from {
-            Source::Person(uri) => uri.clone(),
-            Source::Lease(file) => match leased(file).await? {
-                Some(uri) => uri,
-                None => return Ok(None),
-            },
+            Source::Person(uri) => Some(uri.clone()),
+            Source::Lease(file) => leased(file).await?.as_deref().map(uri_of_network).transpose()?,
+            Source::System(interface) => {
+                networkd::captive_uri(interface).await?.as_deref().map(uri_of_network).transpose()?
+            }
         };
+        let Some(uri) = uri else { return Ok(None) };
         let client = client(&uri, self.ca_file.as_deref(), None)?;
         let response = client.get(uri).header(ACCEPT, MEDIA_TYPE).send().await?;
         if !response.status().is_success() {
@@ -79,20 +88,28 @@ impl Portal {
 }
 
 /// Waits a little for the file: whoever writes it may do so after the address is there.
-async fn leased(file: &Path) -> anyhow::Result<Option<Url>> {
+async fn leased(file: &Path) -> anyhow::Result<Option<String>> {
     for _ in 0..LOOKS {
         match std::fs::File::open(file) {
             Ok(file) => {
                 let mut text = String::new();
-                file.take(MAX_URI).read_to_string(&mut text)?;
-                let uri: Url = text.trim().parse()?;
-                return if uri.scheme() == "https" { Ok(Some(uri)) } else { bail!("it is not https://") };
+                file.take(MAX_URI as u64 + 1).read_to_string(&mut text)?;
+                return Ok(Some(text));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => sleep(LOOK_EVERY).await,
             Err(error) => return Err(error.into()),
         }
     }
     Ok(None)
+}
+
+/// What anybody in the network may have said.
+fn uri_of_network(text: &str) -> anyhow::Result<Url> {
+    if text.len() > MAX_URI {
+        bail!("it is longer than {MAX_URI} bytes");
+    }
+    let uri: Url = text.trim().parse()?;
+    if uri.scheme() == "https" { Ok(uri) } else { bail!("it is not https://") }
 }
 
 /// What is about the place before what is in the way.
@@ -105,11 +122,12 @@ fn link(document: &[u8]) -> Option<String> {
 const LOOKS: u32 = 12;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// An option of DHCP has 255 bytes, and may be given in parts.
-const MAX_URI: u64 = 2048;
+const MAX_URI: usize = 2048;
 /// Android reads as much.
 const MAX_ANSWER: usize = 4096;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -127,7 +145,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_network_can_name_nothing_but_a_site_of_the_web_with_tls() {
+        assert_eq!(uri_of_network("https://p.example/api\n").unwrap().as_str(), "https://p.example/api");
+        let long = format!("https://p.example/{}", "a".repeat(MAX_URI));
+        for bad in
+            ["", "http://p.example", "file:///etc/passwd", "https://", "urn:ietf:params:capport:unrestricted", &long]
+        {
+            assert!(uri_of_network(bad).is_err(), "{bad}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn any_text_of_a_network_is_https_or_nothing(text in "(https?|HTTPS|ftp|file)?:?/{0,3}[a-z.@:%]{0,9}\\PC{0,9}") {
+            prop_assert!(uri_of_network(&text).map_or(true, |uri| uri.scheme() == "https"));
+        }
+
         #[test]
         fn any_document_is_none_or_a_link_of_the_web(bytes: Vec<u8>, text: String) {
             prop_assert!(link(&bytes).is_none());

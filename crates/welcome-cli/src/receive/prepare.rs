@@ -11,10 +11,9 @@ use crate::notify::Desktop;
 use crate::radio;
 use crate::run::Run;
 use crate::shown::ShownBefore;
-use std::path::{Path, PathBuf};
-use welcome_proto::Mac;
+use serde_json::json;
+use std::path::PathBuf;
 use welcome_proto::lookup::ListEntry;
-use wpa_ctrl::{Control, supplicant};
 
 impl Run<'_> {
     /// Prepares for what comes at this network; `None` if nobody knows which it is.
@@ -43,11 +42,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets a receiver know what the DHCP client of `--dhcp` will learn, unless a person knows better.
+    /// Lets a receiver know what the DHCP client of `--dhcp` will learn, or else the system, unless a person knows better.
     pub(crate) fn expect_lease(&self, receiver: &mut Receiver, how: &Join, interface: &str) {
-        if how.dhcp.is_some() && receiver.portal.is_none() {
-            receiver.portal = Some(Portal::of_lease(self.lease_file(interface), self.common.ca_file.as_deref()));
-        }
+        let ca_file = self.common.ca_file.as_deref();
+        let portal = || match how.dhcp {
+            Some(_) => Portal::of_lease(self.lease_file(interface), ca_file),
+            None => Portal::of_system(interface, ca_file),
+        };
+        receiver.portal.get_or_insert_with(portal);
     }
 
     /// Where that is written to.
@@ -58,26 +60,37 @@ impl Run<'_> {
     /// `welcome receive`.
     pub(crate) async fn receive(&self, how: &Wait) -> Result<(), Failure> {
         let interface = radio::interface(&self.wanted()).await;
-        let entry = match &interface {
-            Ok(interface) => self.entry_here(interface).await,
-            Err(_) => None,
+        let (interface, target) = match how.gateway {
+            Some(gateway) => (interface.ok(), Target::Gateway(gateway)),
+            None => {
+                let interface = interface?;
+                (Some(interface.clone()), Target::Interface(interface))
+            }
         };
-        let mut receiver = self.receiver_of(match how.gateway {
-            Some(gateway) => Target::Gateway(gateway),
-            None => Target::Interface(interface?),
-        });
+        let entry = self.entry_here().await;
+        let mut receiver = self.receiver_of(target);
         self.prepare(&mut receiver, how, entry.as_ref(), Until::Shown).await?;
+        if let (None, Some(interface)) = (&receiver.portal, &interface) {
+            receiver.portal = Some(Portal::of_system(interface, self.common.ca_file.as_deref()));
+        }
         receiver.receive(Until::Shown, how.wait).await
     }
 
-    /// What the list says of the network that this computer is in, if wpa_supplicant tells which that is.
-    async fn entry_here(&self, interface: &str) -> Option<ListEntry> {
-        let dir = self.common.ctrl_dir.as_deref().unwrap_or(Path::new(CTRL_DIR));
-        let mut control = Control::open(dir.join(interface), std::env::temp_dir()).ok()?;
-        let link = supplicant::status(&mut control).await.ok()?;
-        self.kept_list().get(link.bssid.and_then(|bssid| Mac(bssid).try_into().ok())?)
+    /// What the list says of the network that this computer is in, if whoever manages the interface tells which that is.
+    async fn entry_here(&self) -> Option<ListEntry> {
+        let entry = match radio::bssid(&self.wanted()).await {
+            Some(bssid) => self.kept_list().get(bssid),
+            None => None,
+        };
+        match &entry {
+            Some(ListEntry { bssid, ssid, .. }) => {
+                let fields = json!({ "bssid": bssid, "ssid": ssid });
+                self.output.event("here", fields, &format!("this is {ssid}, which is listed"));
+            }
+            None => {
+                self.output.note("the list says nothing of this network, if it is one: its messages are not verified")
+            }
+        }
+        entry
     }
 }
-
-/// Where wpa_supplicant has its control sockets unless somebody says otherwise.
-const CTRL_DIR: &str = "/run/wpa_supplicant";

@@ -35,7 +35,7 @@ pub(super) struct Visit {
 
 /// Why there is no message yet.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(super) enum Trouble {
     #[error(transparent)]
     Http(#[from] Error),
     #[error(transparent)]
@@ -145,7 +145,7 @@ impl Visit {
     }
 }
 
-async fn welcome(router: &Router) -> Result<Welcome, Trouble> {
+pub(super) async fn welcome(router: &Router) -> Result<Welcome, Trouble> {
     let response = router.get(lan::WELL_KNOWN, "application/json").await?;
     if !response.status().is_success() {
         return Err(refusal(response).await);

@@ -3,6 +3,7 @@
 //! In: offers as they came. Out: messages to [`Output`] and to the [`Desktop`]; and for the router, which of its own were
 //! shown. What a [`Judge`] refuses is named, once.
 
+use crate::calendar;
 use crate::kept::now;
 use crate::notify::Desktop;
 use crate::output::Output;
@@ -11,8 +12,6 @@ use crate::verify::{From, Judge, Message, Refused, Signer};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Instant;
-use tz::TimeZone;
-use welcome_core::calendar::Calendar;
 use welcome_proto::lan::{LanOffer, ShownOffer};
 use welcome_proto::lookup::ListEntry;
 use welcome_proto::offer::Audience;
@@ -98,15 +97,20 @@ impl Screen {
         shown
     }
 
-    /// The server's.
-    pub(super) async fn show_statements(&mut self, at: Instant, statements: Vec<Signed>) {
+    /// Whether the list says who signs here.
+    pub(super) fn knows_signer(&self) -> bool {
+        matches!(self.judge.signer, Signer::Key(_))
+    }
+
+    /// The server's, or those of a computer in the network.
+    pub(super) async fn show_statements(&mut self, at: Instant, from: From, statements: Vec<Signed>) {
         for signed in statements {
-            match self.judge.of_server(signed, now()) {
+            match self.judge.of_statement(signed, from, now()) {
                 Ok(message) => {
                     self.show(at, message).await;
                 }
                 // Its name stands in what cannot be believed.
-                Err(why) => self.refuse(None, From::Server, why),
+                Err(why) => self.refuse(None, from, why),
             }
         }
         self.save();
@@ -134,15 +138,14 @@ impl Screen {
         self.seen.insert(hash)
     }
 
-    /// Whether it is for this hour, and for who is here: the server knows neither.
+    /// Whether it is for this hour, and for who is here: the server knows neither, and the sharer's computer not who.
     fn is_due(&self, message: &Message) -> bool {
         let audience = match message.audience {
             Audience::Everybody => true,
             Audience::First => !self.is_returning,
             Audience::Returning => self.is_returning,
         };
-        let unix = now();
-        audience && Calendar { unix, offset_s: offset_s(unix) }.holds(&message.when).is_ok()
+        audience && calendar::holds(&message.when)
     }
 
     fn refuse(&mut self, name: Option<ShownOffer>, from: From, why: Refused) {
@@ -161,13 +164,6 @@ impl Screen {
             tracing::debug!("{error:#}");
         }
     }
-}
-
-/// What local time is ahead of UTC; nothing where this computer does not know its zone.
-fn offset_s(unix: u64) -> i32 {
-    let unix = i64::try_from(unix).unwrap_or(i64::MAX);
-    let zone = TimeZone::local().unwrap_or_else(|_| TimeZone::utc());
-    zone.find_local_time_type(unix).map_or(0, |local| local.ut_offset())
 }
 
 /// More than any network has; a hostile router could fill the screen otherwise.

@@ -5,6 +5,7 @@
 
 use super::News;
 use crate::directory::{Directory, json};
+use crate::verify::From;
 use reqwest::StatusCode;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -20,7 +21,7 @@ pub(super) async fn ask(directory: &Directory, bssid: Bssid, news: &mpsc::Sender
         match once(directory, bssid).await {
             Ok(Some(statements)) => {
                 // Nobody listens only when we are about to be dropped.
-                drop(news.send(News::Statements(Instant::now(), statements)).await);
+                drop(news.send(News::Statements(Instant::now(), From::Server, statements)).await);
                 return;
             }
             Ok(None) => return,

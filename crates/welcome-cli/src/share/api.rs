@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
+use welcome_proto::arrival::ToServe;
 use welcome_proto::challenge::{ChallengeName, HeardName, Step, Testimony, Verdict};
 use welcome_proto::lookup::{BssidQuery, Listing};
 use welcome_proto::offer::Offer;
@@ -142,6 +143,11 @@ impl Api {
     pub(super) async fn offers(&self, of: &SharedNetwork) -> Result<Vec<Offer>, Failure> {
         let Offers { offers } = self.get(&self.path(of, &["offers"])).await?;
         Ok(offers)
+    }
+
+    /// What may be said at that network, signed.
+    pub(super) async fn to_serve(&self, of: &SharedNetwork) -> Result<ToServe, Failure> {
+        self.get(&self.path(of, &["statements"])).await
     }
 
     pub(super) async fn put_offer(&self, of: &SharedNetwork, offer: &Offer) -> Result<(), Failure> {

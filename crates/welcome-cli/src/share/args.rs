@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use welcome_proto::{ChallengeId, NetworkId, OfferId, RouterId, Secret, Ssid};
+use welcome_proto::{ChallengeId, NetworkId, OfferId, RouterId, Secret, Ssid, lan};
 
 /// What a sharer does by hand.
 #[derive(Debug, Clone, Subcommand)]
@@ -26,6 +26,11 @@ pub enum Share {
     ///
     /// What is not given stays as it is. Without any part of a message, those that there are are shown.
     Offer(Offer),
+    /// Say the messages of a network from this computer, which is in it, until it is interrupted
+    ///
+    /// Guests find them by multicast DNS. They are gotten from the directory and kept: from then on it goes on without a
+    /// server. At a router with an agent nobody needs this.
+    Serve(Serve),
     /// Take a network out of the directory whose router has no agent
     Remove(Which),
 }
@@ -94,6 +99,17 @@ impl Offer {
         let Self { title, text, link, until, priority, .. } = self;
         title.is_some() || text.is_some() || link.is_some() || until.is_some() || priority.is_some()
     }
+}
+
+/// How to say the messages of a network in it.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Which.
+    #[command(flatten)]
+    pub which: Which,
+    /// The port at which they are; 0 takes any that is free
+    #[arg(long, value_name = "PORT", default_value_t = lan::PORT)]
+    pub port: u16,
 }
 
 /// A network as the directory names it.

@@ -1,7 +1,8 @@
 //! `welcome share`: what a sharer does by hand, whether their router has an agent or not.
 //!
 //! [`args`] says what is asked, `choose` finds the network that is meant among theirs and those on the air, `api` asks
-//! the server. `verify` proves a network by what `hearing` has gathered, `message` writes what is shown there, `show` tells how things stand.
+//! the server. `verify` proves a network by what `hearing` has gathered, `message` writes what is shown there, `serve` says it in the network, `show` tells how
+//! things stand.
 //!
 //! What was begun at the server and is not finished is kept in `Pending`, and taken back when the command fails or is
 //! interrupted. A challenge that is left behind by a crash ends by itself, and the router's name comes back with it.
@@ -11,6 +12,7 @@ pub mod args;
 mod choose;
 mod hearing;
 mod message;
+mod serve;
 mod show;
 mod verify;
 
@@ -46,6 +48,7 @@ impl Run<'_> {
             Share::Status => self.share_status().await,
             Share::Verify(how) => self.share_verify(how).await,
             Share::Offer(offer) => self.share_offer(offer).await,
+            Share::Serve(how) => self.share_serve(how).await,
             Share::Remove(which) => self.share_remove(which).await,
         }
     }

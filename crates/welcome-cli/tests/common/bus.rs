@@ -1,7 +1,8 @@
-//! A private dbus-daemon, and stand-ins on it for GeoClue and for a desktop that shows notifications. They answer what
-//! the specifications of both say, as far as the program asks.
+//! A private dbus-daemon, and stand-ins on it for GeoClue, for a desktop that shows notifications, and for systemd-networkd.
+//! They answer what the specifications of them say, as far as the program asks.
 
-#![allow(unreachable_pub, clippy::unwrap_used)]
+// Each test program uses its own part of this.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -89,6 +90,30 @@ pub fn geoclue(bus: &Bus, place: Option<(f64, f64)>) -> Arc<Mutex<Told>> {
             .unwrap()
     });
     told
+}
+
+/// systemd-networkd from version 254 on, which describes each interface in these words.
+pub fn networkd(bus: &Bus, description: String) {
+    bus.serve(async move |address| {
+        zbus::connection::Builder::address(address.as_str())
+            .serve_at("/org/freedesktop/network1", Networkd { description })
+            .name("org.freedesktop.network1")
+            .build()
+            .await
+            .unwrap()
+    });
+}
+
+struct Networkd {
+    description: String,
+}
+
+#[interface(name = "org.freedesktop.network1.Manager")]
+impl Networkd {
+    fn describe_link(&self, index: i32) -> String {
+        assert!(index > 0);
+        self.description.clone()
+    }
 }
 
 struct Manager;

@@ -228,8 +228,13 @@ pub struct Lab {
 
 impl Lab {
     pub fn new(aps: Vec<FakeAp>) -> Self {
+        Self::on("wlan0", aps)
+    }
+
+    /// With another interface than `wlan0`; [`Lab::start_on`] uses it.
+    pub fn on(interface: &str, aps: Vec<FakeAp>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let wpa = FakeSupplicant::start(dir.path(), "wlan0", aps);
+        let wpa = FakeSupplicant::start(dir.path(), interface, aps);
         Self { dir, wpa }
     }
 
@@ -244,8 +249,13 @@ impl Lab {
 
     /// With variables of its session.
     pub fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
+        self.start_on("wlan0", args, variables)
+    }
+
+    /// With another interface than the stand-in's.
+    pub fn start_on(&self, interface: &str, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_welcome"))
-            .args(["--interface", "wlan0", "--ctrl-dir", self.dir.path().to_str().unwrap()])
+            .args(["--interface", interface, "--ctrl-dir", self.dir.path().to_str().unwrap()])
             .args(["--state-dir", self.dir.path().join("state").to_str().unwrap()])
             .args(args)
             .env("TMPDIR", self.dir.path())

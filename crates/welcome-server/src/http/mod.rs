@@ -198,6 +198,7 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(Method::PUT, "/v1/share/networks/{router}", SHARE, share::change)
         .route(Method::DELETE, "/v1/share/networks/{router}/{network}", SHARE, share::remove)
         .route(Method::PUT, "/v1/share/networks/{router}/{network}/bss", SHARE, share::change_bss)
+        .route(Method::GET, "/v1/share/networks/{router}/{network}/statements", SHARE, arrival::to_serve)
         .route(Method::GET, "/v1/share/networks/{router}/{network}/offers", SHARE, share_offers::list)
         .route(Method::PUT, "/v1/share/networks/{router}/{network}/offers/{offer}", SHARE, share_offers::put)
         .route(Method::DELETE, "/v1/share/networks/{router}/{network}/offers/{offer}", SHARE, share_offers::remove)

@@ -30,7 +30,12 @@ impl OfferRow {
     /// By the dates alone: which hour it is at the place of the router is not known here.
     pub(crate) fn is_in_force(&self, now: u64) -> bool {
         let when = &self.offer.when;
-        when.from.is_none_or(|from| from <= now) && when.until.is_none_or(|until| now < until)
+        when.from.is_none_or(|from| from <= now) && !self.is_over(now)
+    }
+
+    /// Whether it will not be in force again, by the same.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.offer.when.until.is_some_and(|until| until <= now)
     }
 }
 

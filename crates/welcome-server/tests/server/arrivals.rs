@@ -7,9 +7,9 @@ use http::{Method, StatusCode};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Value, json};
 use tempfile::tempdir;
-use welcome_proto::arrival::{Greeting, MAX_OFFERS};
+use welcome_proto::arrival::{Greeting, MAX_OFFERS, ToServe};
 use welcome_proto::lookup::Listing;
-use welcome_proto::signed::Statement;
+use welcome_proto::signed::{Signed, Statement};
 use welcome_server::{Config, Scope, Scopes, add_api_token, add_enrolment_token, add_organisation};
 
 const CAFE: &str = "02:00:00:00:01:00";
@@ -97,6 +97,40 @@ async fn a_network_of_a_router_without_an_agent_has_its_message_under_the_key_of
     let said = json!({"challenge": asked["challenge"], "code": asked["code"], "heard": heard}).to_string();
     assert_eq!(server.client().post("/v1/witness", &said).await.json()["result"], "verified");
     assert_eq!(titles(&server, CAFE).await, ["Papers"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_computer_of_the_sharer_gets_what_it_may_say_there_and_nobody_elses() {
+    let data = tempdir().unwrap();
+    let server = Server::on(data.path()).await;
+    // Nobody vouches for it: that is no condition.
+    let router = server.router(false).await;
+    router.announce(1, json!([network("cafe", "Cafe", CAFE), network("bar", "Bar", BAR)])).await;
+    let now = unix_now();
+    for (sender, offer) in [
+        ("server", json!({"id": "a", "priority": 10, "content": {"title": "everywhere"}})),
+        ("sharer", json!({"id": "b", "networks": ["bar"], "content": {"title": "next door"}})),
+        ("sharer", json!({"id": "c", "when": {"until": now - 1}, "content": {"title": "over"}})),
+        ("sharer", json!({"id": "d", "when": {"from": now + 99}, "content": {"title": "later"}})),
+    ] {
+        assert_eq!(server.offer(&router.id, sender, offer).await.status, StatusCode::NO_CONTENT);
+    }
+    let target = |network: &str| format!("/v1/share/networks/{}/{network}/statements", router.id);
+    let told = server.operate(Method::GET, &target("cafe"), None).await.json();
+    let ToServe { signer, offers } = serde_json::from_value(told).unwrap();
+    assert_eq!(signer, URL_SAFE_NO_PAD.encode(&router.operator_key));
+    let key = UnparsedPublicKey::new(&ED25519, &router.operator_key);
+    let read = |signed: &Signed| {
+        key.verify(&signed.message::<Statement>(), &signed.signature_bytes().unwrap()).unwrap();
+        serde_json::from_str::<Statement>(&signed.statement).unwrap().offer.content.title
+    };
+    assert_eq!(offers.iter().map(read).collect::<Vec<_>>(), ["later", "everywhere"]);
+
+    server.operate(Method::GET, &target("kiosk"), None).await.problem(404, "about:blank");
+    let other = add_organisation(&server.config, "Other").await.unwrap();
+    let theirs = add_api_token(&server.config, Some(other.as_str()), "t", Scopes::all()).await.unwrap();
+    server.ask(theirs.reveal(), Method::GET, &target("cafe"), None).await.problem(404, "about:blank");
     server.stop().await;
 }
 

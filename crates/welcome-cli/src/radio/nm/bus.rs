@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::timeout;
+use welcome_proto::Bssid;
 use zbus::wire::DynamicDeserialize;
 use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant};
 
@@ -85,6 +86,19 @@ impl Bus {
         Ok(found.into_iter().min_by(|one, other| one.0.cmp(&other.0)))
     }
 
+    /// The access point that a Wi-Fi device is connected to.
+    ///
+    /// # Errors
+    /// When NetworkManager does not answer, or the connection ends meanwhile.
+    pub(in super::super) async fn bssid(&self, device: &Device) -> Result<Option<Bssid>, Failure> {
+        let point: OwnedObjectPath = self.get(device.as_str(), WIRELESS, "ActiveAccessPoint").await?;
+        if point.as_str() == NOTHING {
+            return Ok(None);
+        }
+        let address: String = self.get(point.as_str(), ACCESS_POINT, "HwAddress").await?;
+        Ok(address.parse().ok())
+    }
+
     async fn is_here(&self) -> Result<bool, Error> {
         let dbus = "org.freedesktop.DBus";
         let answer =
@@ -145,6 +159,8 @@ pub(super) const SETTINGS_PATH: &str = "/org/freedesktop/NetworkManager/Settings
 pub(super) const SETTINGS: &str = "org.freedesktop.NetworkManager.Settings";
 pub(super) const PROFILE: &str = "org.freedesktop.NetworkManager.Settings.Connection";
 pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+/// The path that stands for no object.
+pub(super) const NOTHING: &str = "/";
 /// NM_DEVICE_TYPE_WIFI
 const WIFI: u32 = 2;
 /// NetworkManager answers in milliseconds; adding a connection takes it some more.

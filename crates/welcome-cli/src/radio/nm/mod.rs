@@ -17,7 +17,7 @@ use super::{Event, Joining, Link, SCAN_WITHIN, Stay};
 use crate::exit::{Failure, Reason};
 use crate::output::Output;
 use anyhow::anyhow;
-use bus::{ACCESS_POINT, ACTIVE, DEVICE, NM, PROFILE, ROOT, SETTINGS, SETTINGS_PATH, WIRELESS};
+use bus::{ACCESS_POINT, ACTIVE, DEVICE, NM, NOTHING, PROFILE, ROOT, SETTINGS, SETTINGS_PATH, WIRELESS};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -256,8 +256,6 @@ fn gone() -> Failure {
     anyhow!("NetworkManager has ended").into()
 }
 
-/// The path that stands for no object.
-const NOTHING: &str = "/";
 /// How long an address may take, once joined.
 const ADDRESS_WITHIN: Duration = Duration::from_secs(15);
 /// Leaving takes NetworkManager a moment.

@@ -139,6 +139,16 @@ impl AccessPoint {
         Control::await_server(&Path::new(HOSTAPD_DIR).join(interface))
     }
 
+    /// Gives the first bss another name, as a person does it in a router's settings.
+    ///
+    /// # Errors
+    /// When hostapd does not take it.
+    pub(crate) fn rename(&self, ssid: &[u8]) -> Result<()> {
+        let control = self.control(&format!("wlan{}", self.radio))?;
+        control.tell(&format!("SET ssid2 {}", hex(ssid)))?;
+        control.tell("UPDATE_BEACON")
+    }
+
     fn await_enabled(&self) -> Result<()> {
         let control = self.control(&format!("wlan{}", self.radio))?;
         until(Duration::from_secs(10), "the radio is on the air", || {

@@ -1,5 +1,6 @@
 //! The client, on a station.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -181,6 +182,28 @@ impl Client<'_> {
         let state_dir = self.state_dir();
         let name = format!("welcome-proof-{}-{freq}", self.0.namespace);
         Ok(Running(Daemon::start(&name, &self.0.namespace, &self.words("share", &state_dir, &options))?))
+    }
+
+    /// Begins to say the messages of a network from the station, which is in it; the log is of that name.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn serve(&self, name: &str, with_server: bool) -> Result<Running> {
+        let server = ["--server", URL, "--ca-file", AUTHORITY_FILE, "--token-file", SHARE_TOKEN_FILE, "serve"];
+        let options = if with_server { &server[..] } else { &["serve"] };
+        let state_dir = self.state_dir();
+        let words = self.words("share", &state_dir, options);
+        Ok(Running(Daemon::start(&format!("welcome-serve-{name}"), &self.0.namespace, &words)?))
+    }
+
+    /// Puts a file into the client's state directory.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn keep(&self, name: &str, text: &str) -> Result<()> {
+        let dir = self.state_dir();
+        fs::create_dir_all(&dir).context("make the state directory")?;
+        fs::write(format!("{dir}/{name}"), text).with_context(|| format!("write {name}"))
     }
 
     /// Leaves the network that `connect` joined.

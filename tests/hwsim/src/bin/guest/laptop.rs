@@ -13,7 +13,8 @@ use crate::wait::until;
 
 /// Radio 1, in a namespace of its own.
 pub(crate) struct Laptop {
-    _daemons: [Daemon; 3],
+    /// The last one is NetworkManager.
+    daemons: [Daemon; 3],
 }
 
 /// What one run of `welcome` told.
@@ -64,10 +65,7 @@ impl Laptop {
         let bus = Daemon::start("dbus", NAME, &bus)?;
         until(SOON, "the bus is there", || Ok(fs::exists(BUS_SOCKET)?.then_some(())))?;
         let supplicant = Daemon::start("wpa_supplicant-nm", NAME, &["wpa_supplicant", "-t", "-u"])?;
-        // Where /sys can be written, NetworkManager waits for udev, which this machine has not.
-        let manager = format!("mount -o remount,ro /sys && exec NetworkManager --debug --config {NM_CONFIG}");
-        let manager = Daemon::start("NetworkManager", NAME, &["sh", "-c", &manager])?;
-        let laptop = Self { _daemons: [bus, supplicant, manager] };
+        let laptop = Self { daemons: [bus, supplicant, start_manager()?] };
         until(START, "NetworkManager has the radio", || {
             // It answers nobody before it is ready.
             let devices = laptop.nmcli(&["-t", "-f", "DEVICE,STATE", "device"]).unwrap_or_default();
@@ -112,6 +110,25 @@ impl Laptop {
         joined.and(killed.map(drop))
     }
 
+    /// Starts `welcome watch`, until it is stopped.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn watch(&self) -> Result<Daemon> {
+        Daemon::start("welcome-watch-nm", NAME, &welcome(&["watch"]))
+    }
+
+    /// Stops NetworkManager in order and starts it again, as an update does.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub(crate) fn restart_manager(&mut self) -> Result<()> {
+        let [.., manager] = &mut self.daemons;
+        manager.stop(Signal::TERM, SOON)?;
+        *manager = start_manager()?;
+        Ok(())
+    }
+
     /// Whether NetworkManager has a connection of `welcome`, or one in use.
     ///
     /// # Errors
@@ -139,6 +156,12 @@ impl Laptop {
         ensure!(code == 0, "nmcli {} ended with {code}", words.join(" "));
         Ok(stdout)
     }
+}
+
+fn start_manager() -> Result<Daemon> {
+    // Where /sys can be written, NetworkManager waits for udev, which this machine has not.
+    let manager = format!("mount -o remount,ro /sys && exec NetworkManager --debug --config {NM_CONFIG}");
+    Daemon::start("NetworkManager", NAME, &["sh", "-c", &manager])
 }
 
 fn welcome<'a>(words: &[&'a str]) -> Vec<&'a str> {

@@ -13,6 +13,7 @@ mod directory;
 mod http;
 mod init;
 mod laptop;
+mod liar;
 mod network;
 mod process;
 mod scene;

@@ -101,6 +101,20 @@ pub(crate) fn lay_network() -> Result<()> {
     )
 }
 
+/// Gives a station a way to the server by a mobile network of its own, with the first three numbers of its addresses.
+///
+/// # Errors
+/// When there is such an interface already.
+pub(crate) fn connect_to_server(station: &Station, net: &str, interface: &str) -> Result<()> {
+    let (there, here) = (format!("{net}.1"), format!("{net}.2/24"));
+    let peer = format!("{interface}-net");
+    add_cable(
+        &Plug { namespace: NET, interface: &peer, address: &format!("{there}/24") },
+        &Plug { namespace: &station.namespace, interface, address: &here },
+    )?;
+    add_route(&station.namespace, "198.51.100.0/24", &there)
+}
+
 /// Serves DHCP on bridges; each with the first three numbers of its addresses.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod pace;
 mod record;
 mod recorder;
 mod rest;
+mod sharer;
 mod variants;
 mod wedged;
 
@@ -31,6 +32,7 @@ pub(crate) fn tell(name: &str) -> Result<bool> {
         "pace" => pace::tell().map(|()| true),
         "rest" => rest::tell().map(|()| true),
         "record" => record::tell().map(|()| true),
+        "sharer" => sharer::tell(),
         "variants" => variants::tell(),
         other => bail!("no story is called {other}"),
     }

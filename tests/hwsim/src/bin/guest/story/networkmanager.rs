@@ -2,7 +2,8 @@
 //! nothing behind.
 //!
 //! ```text
-//! ap: hostapd (wlan0: WPA2, wlan0_1: SAE, wlan0_2: OWE, wlan0_3: WPA2, nobody's message), dnsmasq, agent ~~air~~ laptop
+//! ap: hostapd (wlan0: WPA2, wlan0_1: SAE, wlan0_2: OWE, wlan0_3: WPA2, nobody's message, wlan0_4: WPA2 and
+//!     SAE), dnsmasq, agent ~~air~~ laptop
 //! ```
 
 use std::fs;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 
 use crate::access_point::{AP, HOSTAPD_DIR};
 use crate::agent::Agent;
@@ -19,7 +21,7 @@ use crate::laptop::Laptop;
 use crate::network::{add_namespace, give_radio};
 use crate::process::{Daemon, tool};
 use crate::scene::start_dnsmasq;
-use crate::wait::until;
+use crate::wait::{patiently, until};
 
 /// Tells the story.
 ///
@@ -27,33 +29,33 @@ use crate::wait::until;
 /// When the scene cannot be set up.
 pub(crate) fn tell() -> Result<bool> {
     let _router = Router::set_up()?;
-    let laptop = Laptop::start()?;
+    let mut laptop = Laptop::start()?;
     let mut checks = Checks::default();
-    for network in [&WPA2, &SAE, &OWE] {
-        let what = format!("{}: joined through NetworkManager, greeted, left", network.security);
+    for network in [&WPA2, &SAE, &TRANSITION, &OWE] {
+        let what = format!("{}: joined through NetworkManager, greeted, known by receive, left", network.security);
         checks.check(&what, greet_and_leave(&laptop, network));
     }
     checks.check("a wrong key is named, and nothing is left behind", wrong_key(&laptop));
     checks.check("a connection that somebody chose stays, unless told", keep_home(&laptop));
     checks.check("killed while watching: NetworkManager leaves by itself", kill_watch(&laptop));
     checks.check("killed while connecting: the next start cleans up", kill_connect(&laptop));
+    checks.check("NetworkManager starts anew while watching: joined again", restart_under_watch(&mut laptop));
     Ok(checks.all_hold())
 }
 
 fn greet_and_leave(laptop: &Laptop, network: &Network) -> Result<()> {
     laptop.list(network.bssid, network.ssid, network.security, network.key)?;
-    let mut told = laptop.welcome(&["connect"])?;
-    // The keys of OWE can take an emulated processor longer than the kernel waits until it repeats its request, and
-    // hostapd then forgets what was agreed upon. A person would try again, too.
-    for _ in 0..if network.security == "owe" { 2 } else { 0 } {
-        if told.error() != Some("no-address") {
-            break;
-        }
+    let connect = || {
         await_nothing_of_ours(laptop)?;
-        told = laptop.welcome(&["connect"])?;
-    }
+        laptop.welcome(&["connect"])
+    };
+    let told = patiently(network.security, connect, |told| told.error() == Some("no-address"))?;
     told.ensure_greeted(TITLE)?;
     ensure!(laptop.ours(true)?, "it does not stay connected: {}", laptop.connections(false)?);
+    // The message is shown once a visit.
+    let again = laptop.welcome(&["receive", "--wait", "1"])?;
+    let here = again.events.iter().find(|event| event["event"] == "here").context("it does not know where it is")?;
+    ensure!(here["bssid"] == network.bssid, "{here}");
     laptop.welcome(&["leave"])?;
     await_nothing_of_ours(laptop)
 }
@@ -113,6 +115,20 @@ fn kill_connect(laptop: &Laptop) -> Result<()> {
     await_nothing_of_ours(laptop)
 }
 
+fn restart_under_watch(laptop: &mut Laptop) -> Result<()> {
+    laptop.list(WPA2.bssid, WPA2.ssid, WPA2.security, WPA2.key)?;
+    let mut watching = laptop.watch()?;
+    let joined = |laptop: &Laptop| {
+        // Who is only starting answers nobody.
+        until(REJOIN, "welcome has joined", || Ok(laptop.ours(true).unwrap_or(false).then_some(())))
+    };
+    joined(laptop)?;
+    laptop.restart_manager()?;
+    joined(laptop)?;
+    watching.stop(Signal::INT, SOON)?;
+    await_nothing_of_ours(laptop)
+}
+
 fn await_nothing_of_ours(laptop: &Laptop) -> Result<()> {
     until(SOON, "nothing of welcome's is left", || Ok((!laptop.ours(false)?).then_some(())))
 }
@@ -141,9 +157,13 @@ impl Router {
 
 fn hostapd_config() -> String {
     let mut text = String::from("driver=nl80211\nhw_mode=g\nchannel=1\nieee80211n=1\n");
-    for (first, Network { bssid, ssid, key, settings, .. }) in
-        [("interface=wlan0", &WPA2), ("bss=wlan0_1", &SAE), ("bss=wlan0_2", &OWE), ("bss=wlan0_3", &HOME)]
-    {
+    for (first, Network { bssid, ssid, key, settings, .. }) in [
+        ("interface=wlan0", &WPA2),
+        ("bss=wlan0_1", &SAE),
+        ("bss=wlan0_2", &OWE),
+        ("bss=wlan0_3", &HOME),
+        ("bss=wlan0_4", &TRANSITION),
+    ] {
         let key = key.map(|key| format!("wpa_passphrase={key}\n")).unwrap_or_default();
         text += &format!("{first}\nbssid={bssid}\nctrl_interface={HOSTAPD_DIR}\nssid={ssid}\nbridge={BRIDGE}\n{key}");
         text += &format!("wpa=2\nrsn_pairwise=CCMP\n{settings}\n");
@@ -182,6 +202,13 @@ const OWE: Network = Network {
     key: None,
     settings: "wpa_key_mgmt=OWE\nieee80211w=2",
 };
+const TRANSITION: Network = Network {
+    bssid: "02:00:00:00:00:04",
+    ssid: "Corner Cafe both",
+    security: "psk-sae",
+    key: Some("a passphrase for both"),
+    settings: "wpa_key_mgmt=WPA-PSK SAE\nieee80211w=1\nsae_pwe=2",
+};
 const HOME: Network = Network {
     bssid: "02:00:00:00:00:03",
     ssid: "home",
@@ -202,6 +229,10 @@ config network 'open'
 \tlist ifname 'wlan0_2'
 \toption credential 'bss'
 
+config network 'both'
+	list ifname 'wlan0_4'
+	option credential 'bss'
+
 config offer 'hello'
 \toption title 'Welcome to the corner cafe'
 ";
@@ -209,5 +240,7 @@ const TITLE: &str = "Welcome to the corner cafe";
 const BRIDGE: &str = "br-lan";
 const HOSTAPD_CONFIG: &str = "/tmp/hostapd-nm.conf";
 const SOON: Duration = Duration::from_secs(10);
+/// NetworkManager looks around first.
+const REJOIN: Duration = Duration::from_secs(60);
 /// A handshake that is too slow for the access point is begun once more after some seconds.
 const HANDSHAKE: Duration = Duration::from_secs(30);

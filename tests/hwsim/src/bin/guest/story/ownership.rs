@@ -13,14 +13,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::access_point::{AccessPoint, Bss, hex};
+use crate::access_point::{AccessPoint, Bss};
 use crate::agent::{Agent, Shared};
 use crate::checks::Checks;
 use crate::client::{Client, GREETED};
-use crate::directory::{Directory, NET};
-use crate::network::{Plug, add_cable, add_route, remove_cable};
+use crate::directory::Directory;
+use crate::network::remove_cable;
 use crate::process::Daemon;
-use crate::scene::{BRIDGE, MOBILE, SHARED_KEY, SSID, TITLE, lay_network, start_dnsmasq};
+use crate::scene::{BRIDGE, MOBILE, SHARED_KEY, SSID, TITLE, connect_to_server, lay_network, start_dnsmasq};
 use crate::station::{FREQUENCY, Station, write_dhcp_script};
 use crate::wait::until;
 
@@ -94,28 +94,10 @@ impl Scene {
         Ok(named.collect())
     }
 
-    /// As a person does it in a router's settings.
-    fn rename(&self, name: &str) -> Result<()> {
-        let control = self.point.control("wlan0")?;
-        control.tell(&format!("SET ssid2 {}", hex(name.as_bytes())))?;
-        control.tell("UPDATE_BEACON")
-    }
-
     fn has_its_own_name(&self, bssid: &str) -> Result<()> {
         let own = String::from_utf8_lossy(SSID).into_owned();
         until(SOON, "its own name is heard", || Ok((self.names_of(bssid)? == [own.clone()]).then_some(())))
     }
-}
-
-/// By a mobile network of its own.
-fn connect_to_server(station: &Station, net: &str, interface: &str) -> Result<()> {
-    let (there, here) = (format!("{net}.1"), format!("{net}.2/24"));
-    let peer = format!("{interface}-net");
-    add_cable(
-        &Plug { namespace: NET, interface: &peer, address: &format!("{there}/24") },
-        &Plug { namespace: &station.namespace, interface, address: &here },
-    )?;
-    add_route(&station.namespace, "198.51.100.0/24", &there)
 }
 
 fn announced_only(scene: &Scene) -> Result<()> {
@@ -198,11 +180,11 @@ fn by_hand(scene: &mut Scene) -> Result<()> {
     let proof = Client(&scene.laptop).begin_proof(&["--ssid", &own], FREQUENCY)?;
     let rename = proof.first("rename")?;
     ensure!(rename["from"] == *own, "{rename}");
-    scene.rename(rename["to"].as_str().context("a name to give")?)?;
+    scene.point.rename(rename["to"].as_str().context("a name to give")?.as_bytes())?;
     let ended = proof.end()?;
     ensure!(ended.code == 0, "it ended with {}", ended.code);
     ensure!(ended.first("verified")?["registered"] == json!([SECOND]), "{}", ended.first("verified")?);
     ensure!(ended.first("name-back")?["ssid"] == *own, "{}", ended.first("name-back")?);
-    scene.rename(&own)?;
+    scene.point.rename(SSID)?;
     is_listed(scene, SECOND)
 }

@@ -27,6 +27,7 @@ use crate::network::{Plug, add_cable, add_namespace, add_route, give_radio, remo
 use crate::process::{Daemon, tool};
 use crate::scene::{TITLE, start_dnsmasq_in};
 use crate::station::{Station, write_dhcp_script};
+use crate::wait::patiently;
 
 /// Tells the story.
 ///
@@ -162,15 +163,11 @@ impl Scene {
     fn join(&self, join: &Join) -> Result<()> {
         let guest = if join.has_keys { &self.with_keys } else { &self.without_keys };
         guest.forget_air()?;
-        let mut visit = Client(guest).connect_on(join.freq, WAIT)?;
-        // The keys of OWE can take an emulated processor longer than the kernel waits until it repeats its request, and
-        // hostapd then forgets what was agreed upon. A person would try again, too.
-        for _ in 0..if join.security == "owe" { 2 } else { 0 } {
-            if !visit.first("error").is_ok_and(|error| error["kind"] == "no-address") {
-                break;
-            }
-            visit = Client(guest).connect_on(join.freq, WAIT)?;
-        }
+        let visit = patiently(
+            join.security,
+            || Client(guest).connect_on(join.freq, WAIT),
+            |visit| visit.first("error").is_ok_and(|error| error["kind"] == "no-address"),
+        )?;
         ensure!(visit.code == GREETED, "the client ended with {}: {visit:?}", visit.code);
         let told = visit.first("match")?;
         ensure!(told["variant"] == join.variant, "it was recognised otherwise: {told}");
