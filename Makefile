@@ -175,6 +175,7 @@ needs-test: needs
 	$(call packages_unless,python3 -c 'import ensurepip',python3 python3-venv)
 	$(call package,curl,curl)
 	$(call package,psql,postgresql)
+	$(call package,systemd-analyze,systemd)
 
 needs-browser: needs
 	@[ "$$(id -u)" = 0 ] || { echo "network namespaces take root: sudo make browser" >&2; exit 1; }

@@ -19,6 +19,7 @@ mod ownership;
 mod process;
 mod push;
 mod rotate;
+mod service;
 mod snapshots;
 mod tls;
 mod venue;
