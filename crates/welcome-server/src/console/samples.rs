@@ -15,6 +15,7 @@ use super::door;
 use super::frame::{Frame, Page, Place};
 use super::input::Input;
 use super::networks::{self, Challenge, NetworkLine, NetworkView};
+use super::offer_version::{self, VersionView};
 use super::offers::{self, OfferLine, OfferView};
 use super::overview::{self, Arrival, Counts, Overview};
 use super::parts::{Note, Tone};
@@ -23,7 +24,7 @@ use super::reports::{self, Reports};
 use super::routers::{self, RouterLine, RouterView};
 use super::words::{CHINESE, ENGLISH, Words};
 use super::zone::Zone;
-use crate::store::Targets;
+use crate::store::{OfferVersion, Targets};
 
 const NOW: u64 = 1_795_780_800;
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&\u{202e}";
@@ -193,9 +194,24 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         line: offer_lines[1].clone(),
         offer: offer.clone(),
         ssid: name.to_owned(),
+        published: Some(1),
         versions: vec![(2, NOW - 300, name.to_owned()), (1, NOW - 90_000, name.to_owned())],
         routers: vec![(name.to_owned(), "/console/routers/r".to_owned(), true)],
         shown: 412,
+    };
+    let version = |version, problem| VersionView {
+        line: offer_lines[1].clone(),
+        version: OfferVersion {
+            version,
+            offer: offer.clone(),
+            targets: targets.clone(),
+            author: name.to_owned(),
+            at: NOW - 90_000,
+        },
+        target: offers::target_name(frame, &targets),
+        ssid: name.to_owned(),
+        is_published: version == 1,
+        problem,
     };
     let areas_all = [AreaLine { id: "a1".to_owned(), name: name.to_owned(), needed: 2, routers: 3, bssids: 7 }];
     let area_input = Input::of([("name", name), ("needed", "2")]);
@@ -239,6 +255,8 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         ("offers", offers::list(frame, "", "", &offer_lines)),
         ("offers-first", offers::list(frame, "", "", &[])),
         ("offer", offers::page(frame, &offer_view)),
+        ("offer-version", offer_version::page(frame, &version(2, Some(frame.words.offer_no_router)))),
+        ("offer-version-out", offer_version::page(frame, &version(1, None))),
         ("offer-edit", offers::editor(frame, Some("o1"), &editor_input, &offer, &tags, name)),
         ("say", offers::say(frame, "/console/networks/n", name, &Input::default())),
         (
@@ -330,6 +348,7 @@ fn a_viewer_is_offered_nothing_that_would_be_refused() {
         "router",
         "offers",
         "offer",
+        "offer-version",
         "areas",
         "area",
     ];

@@ -155,6 +155,7 @@ impl House {
             .replace("{network}", "cafe")
             .replace("{offer}", "hello")
             .replace("{sender}", "sharer")
+            .replace("{version}", "1")
             .replace("{challenge}", &it.challenge)
             .replace("{token}", &it.token)
             .replace("{person}", it.person.as_str())

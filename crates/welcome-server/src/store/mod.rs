@@ -41,7 +41,7 @@ pub(crate) use self::listing::{KeysFor, ListedAt, Which};
 pub(crate) use self::look::{Looked, look};
 pub(crate) use self::networks::Announced;
 pub(crate) use self::offer_changes::OfferChange;
-pub(crate) use self::offers::{OfferRow, OfferSet, OrgOffer, Targets};
+pub(crate) use self::offers::{OfferRow, OfferSet, OfferVersion, OrgOffer, Targets};
 pub(crate) use self::orgs::{KeptKey, Org};
 pub(crate) use self::people::{MemberChange, NewPerson, Person};
 pub(crate) use self::reports::Total;

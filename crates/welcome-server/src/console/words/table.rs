@@ -316,6 +316,11 @@ words! {
     routers_have_it: "Routers that have it", "已收到的路由器";
     languages: "Languages", "语言";
     versions: "Versions", "版本历史";
+    versions_hint: "Each is kept. Open one to see it, or to go back to it.", "每个版本都会保留。打开即可查看，或恢复到该版本。";
+    version_n: "Version {n}", "版本 {n}";
+    is_published_version: "Routers have this version.", "路由器上就是此版本。";
+    publish_again: "Publish this version again", "再次发布此版本";
+    publish_again_text: "What stood in it, and for whom it was, becomes the newest version. Routers get it within a second.", "其内容与对象将成为最新版本，路由器会在一秒内收到。";
     edit: "Edit", "编辑";
     publish: "Publish", "发布";
     publish_offer: "Publish this offer?", "发布此消息？";
@@ -326,6 +331,7 @@ words! {
     offer_published: "The offer is published.", "消息已发布。";
     offer_archived: "The offer is archived.", "消息已归档。";
     offer_too_many: "A router takes at most 64 offers and 60 KiB of them. Archive some first.", "每台路由器最多 64 条消息、共 60 KiB。请先归档一些。";
+    offer_no_router: "One of the routers that it is for is not there. Edit for whom it is.", "其中一台目标路由器已不存在。请修改对象。";
     is_draft: "This is a draft: nobody sees it until you publish it.", "这是草稿：发布之前无人可见。";
     is_changed: "Routers have an older version. Publish again to send the changes.", "路由器上是旧版本。再次发布以发送更改。";
     shown: "Shown", "展示次数";
