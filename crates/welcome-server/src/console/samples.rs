@@ -14,7 +14,7 @@ use super::assets::{SCRIPT, STYLE};
 use super::door;
 use super::frame::{Frame, Page, Place};
 use super::input::Input;
-use super::networks::{self, Challenge, NetworkLine, NetworkView};
+use super::networks::{self, Challenge, LeftOutLine, NetworkLine, NetworkView};
 use super::offer_version::{self, VersionView};
 use super::offers::{self, OfferLine, OfferView};
 use super::overview::{self, Arrival, Counts, Overview};
@@ -72,6 +72,12 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         shares_key: i.is_multiple_of(2),
     };
     let all: Vec<_> = (0..6).map(network).collect();
+    let left_out = [LeftOutLine {
+        id: name.to_owned(),
+        mark: "_nomap".to_owned(),
+        router: format!("{name} bar"),
+        router_href: "/console/routers/r-0".to_owned(),
+    }];
     let view = |i: usize| NetworkView {
         line: network(i),
         challenge: (i == 1).then(|| Challenge {
@@ -184,6 +190,7 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         line: lines[0].clone(),
         enrolled: NOW - 5_000_000,
         networks: all[..2].to_vec(),
+        left_out: left_out.to_vec(),
         offers: vec![
             (name.to_owned(), "/console/offers/o".to_owned(), true),
             (name.to_owned(), "/console/offers/p".to_owned(), false),
@@ -244,7 +251,7 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         ("router", routers::page(frame, &router_view, &Input::default())),
         ("router-add", routers::add(frame, &Input::default())),
         ("router-added", routers::added(frame, "https://directory.example", "K7F390C2B811", NOW + 86_400)),
-        ("networks", networks::list(frame, "", "", &all, None, Some("x"))),
+        ("networks", networks::list(frame, networks::Query::default(), &all, &left_out, Some("x"))),
         ("network-announced", networks::page(frame, &view(0))),
         ("network-challenged", networks::page(frame, &view(1))),
         ("network-verified", networks::page(frame, &view(2))),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use http::StatusCode;
+use welcome_proto::Ssid;
 use welcome_proto::announce::{Announce, AnnouncedBss, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS};
 
 use super::error::Error;
@@ -17,11 +18,10 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
     let Announce { generation, mut networks } = parse(&signed.body)?;
     check(generation, &networks).map_err(|why| Error::BadRequest(why.to_owned()))?;
 
-    let announced = networks.len();
-    networks.retain(|n| !n.ssid.asks_to_be_left_out());
-    let (router, taken) = (&signed.router, networks.len());
-    let refused = announced - taken;
-    let outcome = app.store.announce(&app.seal, router, generation, &networks, refused, unix_now()).await?;
+    let left_out: Vec<_> =
+        networks.extract_if(.., |n| n.ssid.asks_to_be_left_out()).map(|n| (n.id, mark(&n.ssid))).collect();
+    let (router, taken, refused) = (&signed.router, networks.len(), left_out.len());
+    let outcome = app.store.announce(&app.seal, router, generation, &networks, &left_out, unix_now()).await?;
     app.metrics.announce(match outcome {
         Announced::Taken => "taken",
         Announced::Stale(_) => "stale",
@@ -36,6 +36,11 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
         Announced::Stale(generation) => Err(Error::StaleGeneration { generation }),
         Announced::UnknownRouter => Err(Error::UnknownRouter),
     }
+}
+
+/// What in a name asks to be left out.
+fn mark(ssid: &Ssid) -> &'static str {
+    if ssid.as_bytes().ends_with(b"_nomap") { "_nomap" } else { "_optout" }
 }
 
 pub(super) fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<(), &'static str> {

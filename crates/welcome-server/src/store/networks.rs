@@ -6,6 +6,7 @@ use sqlx::{Any, Transaction};
 use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
 use welcome_proto::{NetworkId, RouterId, Secret};
 
+use super::left_out::put_left_out;
 use super::registrations::{How, register};
 use super::{Result, Store, StoreError, bssid_number, int, read_id, read_u64};
 use crate::ids::OrgId;
@@ -24,14 +25,14 @@ pub(crate) enum Announced {
 }
 
 impl Store {
-    /// Puts this list in the place of the router's former one, if it is newer. `refused` networks were left out.
+    /// Puts this list in the place of the router's former one, if it is newer. Of what is left out the marks are kept.
     pub(crate) async fn announce(
         &self,
         seal: &Seal,
         router: &RouterId,
         generation: u64,
         networks: &[AnnouncedNetwork],
-        refused: usize,
+        left_out: &[(NetworkId, &'static str)],
         now: u64,
     ) -> Result<Announced> {
         let mut tx = self.begin().await?;
@@ -48,14 +49,14 @@ impl Store {
             }
             Some((_, org, vouched)) => (read_id(&org, "organisation")?, vouched != 0),
         };
-        sqlx::query("UPDATE routers SET generation = $2, announced = $3, refused = $4 WHERE id = $1")
+        sqlx::query("UPDATE routers SET generation = $2, announced = $3 WHERE id = $1")
             .bind(router.as_str())
             .bind(int(generation))
             .bind(int(now))
-            .bind(int(refused as u64))
             .execute(&mut *tx)
             .await?;
         put_networks(&mut tx, seal, router, networks).await?;
+        put_left_out(&mut tx, router, left_out).await?;
         if vouched {
             for bss in networks.iter().flat_map(|n| &n.bss) {
                 register(&mut tx, &org, bss.bssid, How::Vouched, now).await?;

@@ -232,6 +232,32 @@ async fn a_version_for_a_router_that_is_gone_says_why_it_cannot_be_published() {
 }
 
 #[tokio::test]
+async fn a_network_that_asks_for_no_directory_is_shown_with_its_mark_and_nothing_else_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let browser = Browser::set_up(&server).await;
+    let router = server.router(true).await;
+    let network = |id: &str, ssid: &str| json!({"id": id, "ssid": ssid, "security": "open", "bss": [{"bssid": "02:00:00:00:0a:bc"}]});
+    let both = json!([network("home", "Quiet-Place_nomap"), network("yard", "a_optout_b")]);
+    assert!(router.announce(1, both).await.status.is_success());
+    for page in ["/console/networks".to_owned(), format!("/console/routers/{}", router.id)] {
+        let (_, page) = browser.get(&page).await;
+        for part in [
+            "Left out at their own wish",
+            "<bdi>home</bdi>",
+            "Its name has _nomap in it.",
+            "Its name has _optout in it.",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!page.contains("Quiet-Place") && !page.contains("a_optout_b") && !page.contains("0a:bc"), "{page}");
+    }
+    assert!(router.announce(2, json!([network("home", "Quiet-Place")])).await.status.is_success());
+    assert!(!browser.get("/console/networks").await.1.contains("Left out"), "it has another name");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_browser_gets_pages_for_errors_and_a_program_gets_problems() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::on(dir.path()).await;

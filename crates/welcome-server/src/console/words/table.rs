@@ -241,6 +241,11 @@ words! {
     state_verified: "verified", "已验证";
     state_conflict: "conflict", "冲突";
     state_expired: "expired", "已过期";
+    state_left_out: "not listed", "不列出";
+    left_out: "Left out at their own wish", "应其要求不列出";
+    left_out_text: "A Wi-Fi whose name ends in _nomap or contains _optout asks to be in no directory. We keep to that, and of such a network no more than you see here. Give it another name to share it.", "名称以 _nomap 结尾或包含 _optout 的 Wi-Fi 表示不愿进入任何目录。我们遵守这一点，并且只保存此处显示的内容。如需共享，请更改其名称。";
+    left_out_because: "Its name has {mark} in it.", "其名称含有 {mark}。";
+    why: "Why", "原因";
     bssids: "BSSIDs", "BSSID";
     security: "Security", "加密方式";
     open_network: "open", "开放";
