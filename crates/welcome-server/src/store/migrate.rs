@@ -31,6 +31,7 @@ pub(super) fn steps() -> usize {
 const STEPS: &[(i64, &str, &str)] = &[
     (1, "directory", include_str!("../../migrations/0001_directory.sql")),
     (2, "left_out", include_str!("../../migrations/0002_left_out.sql")),
+    (3, "offer_files", include_str!("../../migrations/0003_offer_files.sql")),
 ];
 
 /// What SQLite calls by one name and PostgreSQL by another; the longer first.
@@ -39,6 +40,8 @@ const WORDS: &[(&str, &str)] = &[
     (" INTEGER", " BIGINT"),
     (" BLOB", " BYTEA"),
     (" REAL", " DOUBLE PRECISION"),
+    ("instr(", "strpos("),
+    ("lower(hex(c.digest))", "encode(c.digest, 'hex')"),
     (" STRICT, WITHOUT ROWID;", ";"),
     (" STRICT;", ";"),
 ];
@@ -106,6 +109,10 @@ mod tests {
         }
         run(&pool, dialect, "a test").await.unwrap();
         run(&pool, dialect, "a test").await.unwrap();
+        let named: Vec<(Vec<u8>, String, i64)> =
+            sqlx::query_as("SELECT digest, offer, version FROM offer_files").fetch_all(&pool).await.unwrap();
+        assert_eq!(named, [(b"ab".to_vec(), "x".to_owned(), 1)]);
+        sqlx::query("DELETE FROM content WHERE added < 1").execute(&pool).await.unwrap_err();
         let (routers,): (i64,) = sqlx::query_as("SELECT count(*) FROM routers").fetch_one(&pool).await.unwrap();
         assert_eq!(routers, 1);
         pool.close().await;

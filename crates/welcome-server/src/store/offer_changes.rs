@@ -217,6 +217,16 @@ async fn version_with(
     .bind(int(by.at))
     .execute(&mut **tx)
     .await?;
+    for file in offer.files() {
+        one.query(
+            "INSERT INTO offer_files (org, sender, offer, version, digest) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(version)
+        .bind(&file.digest.0[..])
+        .execute(&mut **tx)
+        .await?;
+    }
     Ok((version, true))
 }
 
