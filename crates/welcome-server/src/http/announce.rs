@@ -1,10 +1,9 @@
 //! `PUT /v1/routers/{router}/announce`: the whole list of what a router shares takes the place of the former one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use http::StatusCode;
-use welcome_proto::Ssid;
 use welcome_proto::announce::{Announce, AnnouncedBss, AnnouncedNetwork, MAX_BSS, MAX_NETWORKS};
 
 use super::error::Error;
@@ -15,11 +14,19 @@ use crate::signal::Signal;
 use crate::store::Announced;
 
 pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<StatusCode, Error> {
-    let Announce { generation, mut networks } = parse(&signed.body)?;
+    let Announce { generation, mut networks, left_out } = parse(&signed.body)?;
     check(generation, &networks).map_err(|why| Error::BadRequest(why.to_owned()))?;
+    if left_out.len() > MAX_NETWORKS {
+        return Err(Error::BadRequest("left_out: at most 64".to_owned()));
+    }
 
-    let left_out: Vec<_> =
-        networks.extract_if(.., |n| n.ssid.asks_to_be_left_out()).map(|n| (n.id, mark(&n.ssid))).collect();
+    // Our agent leaves them out by itself; whoever does not is understood, too.
+    let mut left_out: BTreeMap<_, _> = left_out.into_iter().map(|l| (l.id, l.mark)).collect();
+    networks.retain(|network| {
+        let mark = network.ssid.mark();
+        left_out.extend(mark.map(|mark| (network.id.clone(), mark)));
+        mark.is_none()
+    });
     let (router, taken, refused) = (&signed.router, networks.len(), left_out.len());
     let outcome = app.store.announce(&app.seal, router, generation, &networks, &left_out, unix_now()).await?;
     app.metrics.announce(match outcome {
@@ -36,11 +43,6 @@ pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<Statu
         Announced::Stale(generation) => Err(Error::StaleGeneration { generation }),
         Announced::UnknownRouter => Err(Error::UnknownRouter),
     }
-}
-
-/// What in a name asks to be left out.
-fn mark(ssid: &Ssid) -> &'static str {
-    if ssid.as_bytes().ends_with(b"_nomap") { "_nomap" } else { "_optout" }
 }
 
 pub(super) fn check(generation: u64, networks: &[AnnouncedNetwork]) -> Result<(), &'static str> {

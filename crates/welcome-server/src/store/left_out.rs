@@ -1,7 +1,9 @@
 //! Networks that are not listed because their names ask for it. Of those only the id and the mark are kept.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Any, AssertSqlSafe, Transaction};
-use welcome_proto::{NetworkId, RouterId};
+use welcome_proto::{Mark, NetworkId, RouterId};
 
 use super::{Result, Store, length, read_id};
 use crate::ids::OrgId;
@@ -48,14 +50,14 @@ impl Store {
 pub(super) async fn put_left_out(
     tx: &mut Transaction<'_, Any>,
     router: &RouterId,
-    left_out: &[(NetworkId, &'static str)],
+    left_out: &BTreeMap<NetworkId, Mark>,
 ) -> Result<()> {
     sqlx::query("DELETE FROM left_out WHERE router = $1").bind(router.as_str()).execute(&mut **tx).await?;
     for (network, mark) in left_out {
         sqlx::query("INSERT INTO left_out (router, id, mark) VALUES ($1, $2, $3)")
             .bind(router.as_str())
             .bind(network.as_str())
-            .bind(*mark)
+            .bind(mark.as_str())
             .execute(&mut **tx)
             .await?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Any, Transaction};
 use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
-use welcome_proto::{NetworkId, RouterId, Secret};
+use welcome_proto::{Mark, NetworkId, RouterId, Secret};
 
 use super::left_out::put_left_out;
 use super::registrations::{How, register};
@@ -32,7 +32,7 @@ impl Store {
         router: &RouterId,
         generation: u64,
         networks: &[AnnouncedNetwork],
-        left_out: &[(NetworkId, &'static str)],
+        left_out: &BTreeMap<NetworkId, Mark>,
         now: u64,
     ) -> Result<Announced> {
         let mut tx = self.begin().await?;
