@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
 use welcome_proto::{Mark, NetworkId, RouterId, Secret};
 
 use super::left_out::put_left_out;
 use super::registrations::{How, register};
-use super::{Result, Store, StoreError, bssid_number, int, read_id, read_u64};
+use super::{Result, Store, StoreError, bssid_number, int, many, read_id, read_u64};
 use crate::ids::OrgId;
 use crate::place;
 use crate::seal::Seal;
@@ -58,9 +58,8 @@ impl Store {
         put_networks(&mut tx, seal, router, networks).await?;
         put_left_out(&mut tx, router, left_out).await?;
         if vouched {
-            for bss in networks.iter().flat_map(|n| &n.bss) {
-                register(&mut tx, &org, bss.bssid, How::Vouched, now).await?;
-            }
+            let bssids = networks.iter().flat_map(|n| &n.bss).map(|b| b.bssid).collect();
+            register(&mut tx, self.dialect(), &org, &bssids, How::Vouched, now).await?;
         }
         tx.commit().await?;
         Ok(Announced::Taken)
@@ -126,15 +125,15 @@ pub(super) async fn put_bss(
     network: &NetworkId,
     bss: &[AnnouncedBss],
 ) -> Result<()> {
-    for bss in bss {
-        sqlx::query("INSERT INTO bss (bssid, router, network, freq) VALUES ($1, $2, $3, $4)")
-            .bind(bssid_number(bss.bssid))
-            .bind(router.as_str())
-            .bind(network.as_str())
-            .bind(bss.freq.map(i64::from))
-            .execute(&mut **tx)
-            .await?;
+    if bss.is_empty() {
+        return Ok(());
     }
+    let sql = format!("INSERT INTO bss (router, network, bssid, freq) VALUES {}", many(bss.len(), 2, 2));
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(router.as_str()).bind(network.as_str());
+    for bss in bss {
+        query = query.bind(bssid_number(bss.bssid)).bind(bss.freq.map(i64::from));
+    }
+    query.execute(&mut **tx).await?;
     Ok(())
 }
 
