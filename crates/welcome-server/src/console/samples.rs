@@ -370,11 +370,8 @@ async fn samples_are_written_for_who_wants_to_look() {
     let Ok(dir) = std::env::var("WELCOMED_PAGES") else { return };
     let dir = Path::new(&dir);
     std::fs::create_dir_all(dir.join("static")).unwrap();
-    for (name, text) in [
-        (STYLE.name(), include_str!("../../static/console.css")),
-        (SCRIPT.name(), include_str!("../../static/console.js")),
-    ] {
-        std::fs::write(dir.join("static").join(name), text).unwrap();
+    for asset in [&STYLE, &SCRIPT] {
+        std::fs::write(dir.join("static").join(asset.name()), asset.text()).unwrap();
     }
     for words in [&ENGLISH, &CHINESE] {
         let frame = frame(words);

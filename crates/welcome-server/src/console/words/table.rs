@@ -345,6 +345,7 @@ words! {
     show_preview: "Show preview", "显示预览";
     welcome_to: "Welcome to", "欢迎来到";
     your_network: "Your Wi-Fi", "您的 Wi-Fi";
+    open: "Open", "打开";
     read_on: "Read on", "了解更多";
     title: "Title", "标题";
     text: "Text", "正文";
