@@ -137,15 +137,12 @@ pub(crate) fn page(frame: &Frame, view: &OfferView) -> Page {
         (w.audience, text(audience(frame, view.offer.audience.as_str()))),
     ]);
     let versions = view.versions.iter().map(|(n, at, who)| {
+        let link = link(&format!("{path}/versions/{n}"), &fill(w.version_n, &[("n", n)]));
         let is_out = view.published == Some(*n);
-        vec![
-            link(&format!("{path}/versions/{n}"), &fill(w.version_n, &[("n", n)])),
-            if is_out { chip(Tone::Good, w.published) } else { Html::default() },
-            frame.time(Some(*at)),
-            text(who),
-        ]
+        let version = if is_out { join([link, chip(Tone::Good, w.published)]) } else { link };
+        vec![version, frame.time(Some(*at)), text(who)]
     });
-    let versions = Table::new(w.versions, vec![w.version, w.state, w.changed, w.by]).rows(versions);
+    let versions = Table::new(w.versions, vec![w.version, w.changed, w.by]).rows(versions);
     let routers = Table::new(w.routers, vec![w.router, w.state]).rows(view.routers.iter().map(|(name, href, has)| {
         vec![link(href, name), if *has { chip(Tone::Good, w.it_has_it) } else { chip(Tone::Quiet, w.on_its_way) }]
     }));

@@ -206,6 +206,24 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
+    /// How many routers each published offer is for, and of these how many have had their newest set written to their
+    /// stream; by sender and offer.
+    pub(crate) async fn offer_reach(&self, org: &OrgId) -> Result<BTreeMap<(Sender, OfferId), (u64, u64)>> {
+        let sql = format!(
+            "SELECT t.sender, t.offer, count(DISTINCT r.id),
+                 count(DISTINCT CASE WHEN r.offers_sent = r.offers_revision THEN r.id END)
+             FROM offer_targets t JOIN routers r ON r.org = t.org AND {MATCHES}
+             WHERE t.org = $1 GROUP BY t.sender, t.offer"
+        );
+        let rows: Vec<(String, String, i64, i64)> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(org.as_str()).fetch_all(&self.read).await?;
+        let read = |(sender, offer, shall, has): (String, String, i64, i64)| {
+            let reach = (read_u64(shall, "count")?, read_u64(has, "count")?);
+            Ok(((read_sender(&sender)?, read_id(&offer, "offer")?), reach))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
     /// For which routers a published offer is: each with its name, whether its newest set was written to its stream, and
     /// how often it was shown there.
     pub(crate) async fn routers_of_offer(

@@ -41,7 +41,7 @@ async fn view(
     let versions = desk.app.store.offer_versions(desk.org()?, sender, &path.1).await?;
     let version = versions.into_iter().find(|v| v.version == version).ok_or(Error::NotFound)?;
     Ok(VersionView {
-        line: line_of(&desk.frame, &offer, 0, 0),
+        line: line_of(&desk.frame, &offer, (0, 0)),
         target: target_name(&desk.frame, &version.targets),
         ssid: ssid(desk, &version.offer).await?,
         is_published: offer.published == Some(version.version),

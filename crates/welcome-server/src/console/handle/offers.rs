@@ -34,6 +34,7 @@ pub(super) struct Asked {
 pub(super) async fn list(desk: Desk, Query(Asked { q, state }): Query<Asked>) -> Result<Response, Error> {
     let (org, store) = (desk.org()?, &desk.app.store);
     let text = q.trim().to_lowercase();
+    let reach = store.offer_reach(org).await?;
     let mut lines = Vec::new();
     for offer in store.org_offers(org, None).await? {
         let now = state_of(&offer);
@@ -46,9 +47,8 @@ pub(super) async fn list(desk: Desk, Query(Asked { q, state }): Query<Asked>) ->
         if !is_asked || !offer.offer.contents().any(|c| c.title.to_lowercase().contains(&text)) {
             continue;
         }
-        let routers = store.routers_of_offer(org, offer.sender, &offer.offer.id).await?;
-        let has = routers.iter().filter(|(_, _, has, _)| *has).count();
-        lines.push(line_of(&desk.frame, &offer, has, routers.len()));
+        let reach = reach.get(&(offer.sender, offer.offer.id.clone())).copied().unwrap_or_default();
+        lines.push(line_of(&desk.frame, &offer, reach));
     }
     Ok(desk.frame.ok(&offers::list(&desk.frame, q.trim(), &state, &lines)))
 }
@@ -59,9 +59,10 @@ pub(super) async fn one(desk: Desk, Path(path): Path<(Sender, OfferId)>) -> Resu
     let offer = find(&desk, &path).await?;
     let routers = store.routers_of_offer(org, path.0, &path.1).await?;
     let has = routers.iter().filter(|(_, _, has, _)| *has).count();
+    let reach = (routers.len() as u64, has as u64);
     let versions = store.offer_versions(org, path.0, &path.1).await?;
     let view = OfferView {
-        line: line_of(&desk.frame, &offer, has, routers.len()),
+        line: line_of(&desk.frame, &offer, reach),
         ssid: ssid(&desk, &offer.offer).await?,
         shown: routers.iter().map(|(.., shown)| shown).sum(),
         published: offer.published,
@@ -276,7 +277,8 @@ pub(super) async fn find(desk: &Desk, (sender, offer): &(Sender, OfferId)) -> Re
     found.into_iter().next().ok_or(Error::NotFound)
 }
 
-pub(super) fn line_of(frame: &Frame, offer: &OrgOffer, has: usize, shall: usize) -> OfferLine {
+/// With how many routers it is for, and how many have it.
+pub(super) fn line_of(frame: &Frame, offer: &OrgOffer, (shall, has): (u64, u64)) -> OfferLine {
     let first = offer.offer.language.iter();
     OfferLine {
         id: format!("{}/{}", offer.sender.as_str(), offer.offer.id),
@@ -285,8 +287,8 @@ pub(super) fn line_of(frame: &Frame, offer: &OrgOffer, has: usize, shall: usize)
         target: target_name(frame, &offer.targets),
         languages: first.chain(offer.offer.translations.keys()).map(ToString::to_string).collect(),
         changed: offer.changed,
-        has: has as u64,
-        shall: shall as u64,
+        has,
+        shall,
     }
 }
 
