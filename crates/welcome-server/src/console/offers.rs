@@ -10,7 +10,7 @@ use super::input::Input;
 use super::offer_form;
 use super::parts::{
     Action, Choice, Empty, Facts, Field, Filter, Form, Html, Kind, Note, Preview, Section, Table, Tone, chip, chips,
-    html, join, link, text,
+    html, join, link, muted, text,
 };
 use super::words::fill;
 
@@ -54,8 +54,10 @@ pub(crate) struct OfferView {
     pub(crate) published: Option<u64>,
     /// Each with when and by whom, newest first.
     pub(crate) versions: Vec<(u64, u64, String)>,
-    /// Which routers have it: name, address, whether.
+    /// Which routers have it: name, address, whether; those that wait for it first.
     pub(crate) routers: Vec<(String, String, bool)>,
+    /// How many there are beside these.
+    pub(crate) more: u64,
     /// How often it was shown.
     pub(crate) shown: u64,
 }
@@ -147,9 +149,13 @@ pub(crate) fn page(frame: &Frame, view: &OfferView) -> Page {
         vec![link(href, name), if *has { chip(Tone::Good, w.it_has_it) } else { chip(Tone::Quiet, w.on_its_way) }]
     }));
     let routers = routers.empty(Empty { title: w.no_routers_have_it, text: w.no_routers_have_it_text, action: None });
+    let more = match view.more {
+        0 => Html::default(),
+        more => muted(&fill(w.and_more, &[("n", &more)])),
+    };
     let left = vec![
         Section::new("", vec![facts.html()]).html(),
-        Section::new(w.routers, vec![routers.html()]).html(),
+        Section::new(w.routers, vec![routers.html(), more]).html(),
         Section::new(w.versions, vec![versions.html()]).hint(w.versions_hint).html(),
     ];
     page.piece(split(join(left), phone(frame, &view.offer, &view.ssid, false)))

@@ -204,6 +204,7 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         published: Some(1),
         versions: vec![(2, NOW - 300, name.to_owned()), (1, NOW - 90_000, name.to_owned())],
         routers: vec![(name.to_owned(), "/console/routers/r".to_owned(), true)],
+        more: 950,
         shown: 412,
     };
     let version = |version, problem| VersionView {

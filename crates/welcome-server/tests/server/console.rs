@@ -204,6 +204,36 @@ async fn an_earlier_version_is_published_again_as_the_newest() {
 }
 
 #[tokio::test]
+async fn of_a_large_fleet_an_offer_shows_first_who_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let browser = Browser::set_up(&server).await;
+    let there = server.router(false).await;
+    for _ in 0..51 {
+        server.router(false).await;
+    }
+    let form = [("title", "Hello"), ("target", "all"), ("cap_per_visit", "1"), ("priority", "50")];
+    let offer = browser.done("/console/offers/new", &form).await;
+    let offer = offer.split('?').next().unwrap();
+    browser.done(&format!("{offer}/publish"), &[]).await;
+    let mut events = there.events(None).await;
+    while events.titles().await.1 != ["Hello"] {}
+    let it_has_it = format!("/console/routers/{}\"", there.id);
+    loop {
+        let (_, page) = browser.get(offer).await;
+        assert_eq!(page.matches("href=\"/console/routers/r-").count(), 50, "{page}");
+        assert!(page.contains("And 2 more, "), "{page}");
+        if page.contains("1 of 52") {
+            assert!(!page.contains(&it_has_it), "who has it comes last");
+            break;
+        }
+    }
+    let (_, list) = browser.get("/console/offers").await;
+    assert!(list.contains("1 of 52"), "{list}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_version_for_a_router_that_is_gone_says_why_it_cannot_be_published() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::on(dir.path()).await;

@@ -16,6 +16,7 @@ use super::super::offers::{self, OfferLine, OfferView, State, target_name};
 use super::super::picture::{Picture, picture};
 use super::super::words::{Words, fill};
 use super::super::{offer_form, picture as pictures};
+use super::PAGE;
 use super::fleet::called;
 use crate::http::error::Error;
 use crate::signal::Signal;
@@ -57,14 +58,18 @@ pub(super) async fn list(desk: Desk, Query(Asked { q, state }): Query<Asked>) ->
 pub(super) async fn one(desk: Desk, Path(path): Path<(Sender, OfferId)>) -> Result<Response, Error> {
     let (org, store) = (desk.org()?, &desk.app.store);
     let offer = find(&desk, &path).await?;
-    let routers = store.routers_of_offer(org, path.0, &path.1).await?;
+    let mut routers = store.routers_of_offer(org, path.0, &path.1).await?;
     let has = routers.iter().filter(|(_, _, has, _)| *has).count();
     let reach = (routers.len() as u64, has as u64);
+    let shown = routers.iter().map(|(.., shown)| shown).sum();
+    routers.sort_by_key(|(_, _, has, _)| *has);
+    routers.truncate(PAGE);
     let versions = store.offer_versions(org, path.0, &path.1).await?;
     let view = OfferView {
         line: line_of(&desk.frame, &offer, reach),
         ssid: ssid(&desk, &offer.offer).await?,
-        shown: routers.iter().map(|(.., shown)| shown).sum(),
+        shown,
+        more: reach.0 - routers.len() as u64,
         published: offer.published,
         offer: offer.offer,
         versions: versions.into_iter().map(|v| (v.version, v.at, v.author)).collect(),

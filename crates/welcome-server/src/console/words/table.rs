@@ -399,6 +399,7 @@ words! {
     priority_hint: "0 to 100; the higher comes first.", "0 到 100，数值越大越靠前。";
     save_draft: "Save", "保存";
     no_routers_have_it: "Not on any router", "尚未发送到任何路由器";
+    and_more: "And {n} more, which have it or wait for it.", "以及另外 {n} 台已收到或等待接收的路由器。";
     no_routers_have_it_text: "Once it is published, each router that has it is listed here.", "发布后，已收到的路由器会列在这里。";
     say_now: "Say now", "即时广播";
     say_lead: "Whoever is on this network at this moment sees it at once, for five minutes. It is not kept.", "此刻在该网络上的人会立即看到，持续五分钟。内容不会保存。";
