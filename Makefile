@@ -32,7 +32,7 @@ QUICK := CARGO_PROFILE_ROUTER_LTO=off CARGO_PROFILE_ROUTER_CODEGEN_UNITS=16
 CROSS := $(BUILD)/cross
 XTASK := cargo run --quiet -p xtask --
 # The server's tests that run a second time, on PostgreSQL; those of `faults` start one by themselves.
-ON_POSTGRES := test(/^(api|arrivals|console|content|ownership|push|snapshots|venue)::/)
+ON_POSTGRES := test(/^(announce|api|arrivals|console|content|enrol|lookup|ownership|push|reports|snapshots|venue)::/)
 # All files in the packages bear this moment: the same sources give the same bytes.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
@@ -176,6 +176,7 @@ needs-test: needs
 	$(call packages_unless,python3 -c 'import ensurepip',python3 python3-venv)
 	$(call package,curl,curl)
 	$(call package,psql,postgresql)
+	$(call package,systemd-analyze,systemd)
 
 needs-browser: needs
 	@[ "$$(id -u)" = 0 ] || { echo "network namespaces take root: sudo make browser" >&2; exit 1; }

@@ -115,6 +115,54 @@ test('an offer is written with a preview, published, and on the router', async (
   await shot(owner, 'console-offer');
 });
 
+test('the page that phones open looks as the preview does', async () => {
+  const looks = (page) =>
+    page.locator('.message').first().evaluate((message) => {
+      const of = (part) => {
+        const style = getComputedStyle(part);
+        const { color, backgroundColor, fontSize, fontWeight, borderRadius, lineHeight } = style;
+        return { color, backgroundColor, fontSize, fontWeight, borderRadius, lineHeight };
+      };
+      return { html: message.innerHTML.replace(/\s+src="[^"]*"/, '').trim(), parts: [message, ...message.querySelectorAll('h2, p')].map(of) };
+    });
+  const preview = await looks(owner);
+  const href = await owner.locator('main a[href^="/console/routers/r-"]').first().getAttribute('href');
+  const guest = await directory.page({ ...PHONE, bypassCSP: true });
+  await guest.goto(`${directory.url}/v1/venue/${href.split('/').pop()}/cafe`);
+  assert.deepEqual(await looks(guest), preview);
+  assert.ok(await guest.locator('img').evaluate((img) => img.naturalWidth > 0));
+  await fits(guest);
+  await accessible(guest);
+  await shot(guest, 'console-venue');
+});
+
+test('an earlier version is published again, by the keyboard alone', async () => {
+  await follow(owner, 'Edit');
+  await owner.getByLabel('Title', { exact: true }).first().fill('Breakfast until ten');
+  await press(owner, 'Save');
+  await follow(owner, 'Publish');
+  await press(owner, 'Publish');
+  await eventually('the new one is there', async () => (await router.titles()).includes('Breakfast until ten'), 5_000);
+  await shot(owner, 'console-versions');
+  await owner.getByRole('link', { name: 'Version 1' }).focus();
+  await owner.keyboard.press('Enter');
+  await owner.getByRole('heading', { name: 'Version 1', exact: true }).waitFor();
+  await owner.locator('.preview').getByText('Breakfast until noon').waitFor();
+  await shot(owner, 'console-version');
+  const state = await owner.context().storageState();
+  const phone = await directory.page({ ...PHONE, viewport: { width: 360, height: 800 }, bypassCSP: true, storageState: state });
+  await phone.goto(owner.url());
+  await fits(phone);
+  await accessible(phone);
+  await shot(phone, 'console-phone-version');
+  await phone.close();
+  const button = owner.getByRole('button', { name: 'Publish this version again' });
+  await button.focus();
+  await owner.keyboard.press('Enter');
+  await owner.getByText('The offer is published.').waitFor();
+  await eventually('the former one is there again', async () => (await router.titles()).includes('Breakfast until noon'), 5_000);
+});
+
 test('who arrives is on the overview while one looks at it', async () => {
   await owner.goto(`${directory.url}/console`);
   await owner.getByText('Nobody yet').waitFor();

@@ -119,7 +119,8 @@ impl Play {
                         let bss: Vec<_> = n.bss.iter().map(|b| b.bssid.to_string()).collect();
                         format!("{} {}{key}", n.id, bss.join(" "))
                     });
-                    let networks: Vec<_> = networks.collect();
+                    let left_out = announce.left_out.iter().map(|l| format!("without {} {}", l.id, l.mark.as_str()));
+                    let networks: Vec<_> = networks.chain(left_out).collect();
                     self.outcome.push(format!("announce {}", networks.join(", ")).trim_end().to_owned());
                 }
                 Action::Report(report) => self.outcome.push(match report.what {

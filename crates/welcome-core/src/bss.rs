@@ -3,7 +3,7 @@
 use sorted::{SortedMap, SortedSet};
 use std::time::Duration;
 
-use welcome_proto::announce::{Announce, AnnouncedBss, AnnouncedNetwork, MAX_BSS};
+use welcome_proto::announce::{Announce, AnnouncedBss, AnnouncedNetwork, LeftOut, MAX_BSS};
 
 use crate::event::Bss;
 use crate::now::Instant;
@@ -84,7 +84,8 @@ impl Radios {
         let announce = self.announce(rules);
         // Before the first radio is heard of there is nothing to say: an empty announce would withdraw what the
         // server has from before the restart.
-        if self.told.as_ref() == Some(&announce) || (self.told.is_none() && announce.networks.is_empty()) {
+        let is_empty = announce.networks.is_empty() && announce.left_out.is_empty();
+        if self.told.as_ref() == Some(&announce) || (self.told.is_none() && is_empty) {
             return None;
         }
         self.told = Some(announce.clone());
@@ -100,23 +101,27 @@ impl Radios {
     }
 
     fn announce(&self, rules: &Rules) -> Announce {
-        let networks = rules.networks.iter().filter_map(|(id, network)| {
-            let AnnounceRules { key, place, .. } = network.announce.clone()?;
+        let mut announce = Announce::default();
+        for (id, network) in &rules.networks {
+            let Some(AnnounceRules { key, place, .. }) = network.announce.clone() else { continue };
             let bss = self.of(network);
             // One entry has one name and one protection: those of the BSS with the lowest address.
-            let first = bss.first()?;
+            let Some(first) = bss.first() else { continue };
+            if let Some(mark) = first.ssid.mark() {
+                announce.left_out.push(LeftOut { id: id.clone(), mark });
+                continue;
+            }
             let alike = |b: &&&Bss| b.ssid == first.ssid && b.security == first.security;
-            Some(AnnouncedNetwork {
+            announce.networks.push(AnnouncedNetwork {
                 id: id.clone(),
                 ssid: first.ssid.clone(),
                 security: first.security,
                 key: key.filter(|_| first.security.needs_key()),
                 place,
                 bss: bss.iter().filter(alike).map(|b| AnnouncedBss { bssid: b.bssid, freq: b.freq }).collect(),
-            })
-            .filter(|n| !n.ssid.asks_to_be_left_out())
-        });
-        Announce { generation: 0, networks: networks.collect() }
+            });
+        }
+        announce
     }
 
     /// The BSS of a network, by address; one that is away for a moment is among them.

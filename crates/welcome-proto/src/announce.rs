@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bssid, NetworkId, Secret, Ssid};
+use crate::{Bssid, Mark, NetworkId, Secret, Ssid};
 
 /// The most networks one router may announce.
 pub const MAX_NETWORKS: usize = 64;
@@ -18,6 +18,18 @@ pub struct Announce {
     pub generation: u64,
     /// At most [`MAX_NETWORKS`]; an empty list withdraws everything.
     pub networks: Vec<AnnouncedNetwork>,
+    /// What is shared, too, and in no directory, since its name asks for it; at most [`MAX_NETWORKS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A network that is in no directory. Neither its name nor its radios are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The router's own name for it.
+    pub id: NetworkId,
+    /// What asks for it.
+    pub mark: Mark,
 }
 
 /// One shared network.

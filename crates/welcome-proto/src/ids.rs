@@ -122,11 +122,45 @@ impl Ssid {
         &self.0
     }
 
-    /// Whether the owner asks to be in no directory: a name that ends in `_nomap` or contains `_optout`, the two marks
+    /// By what the owner asks to be in no directory: a name that ends in `_nomap` or contains `_optout`, the two marks
     /// that location services honour.
     #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        if self.0.ends_with(b"_nomap") {
+            Some(Mark::NoMap)
+        } else if self.0.windows(7).any(|w| w == b"_optout") {
+            Some(Mark::OptOut)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the owner asks to be in no directory.
+    #[must_use]
     pub fn asks_to_be_left_out(&self) -> bool {
-        self.0.ends_with(b"_nomap") || self.0.windows(7).any(|w| w == b"_optout")
+        self.mark().is_some()
+    }
+}
+
+/// What in a network's name asks to be in no directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// At its end.
+    #[serde(rename = "_nomap")]
+    NoMap,
+    /// Anywhere.
+    #[serde(rename = "_optout")]
+    OptOut,
+}
+
+impl Mark {
+    /// As it stands in the name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoMap => "_nomap",
+            Self::OptOut => "_optout",
+        }
     }
 }
 
@@ -410,10 +444,13 @@ mod tests {
 
     #[test]
     fn the_marks_of_those_who_want_no_directory_are_honoured() {
-        let asks = |name: &str| name.parse::<Ssid>().unwrap().asks_to_be_left_out();
-        assert!(asks("home_nomap"));
-        assert!(asks("a_optout_b"));
-        assert!(!asks("_nomap_home"));
+        let mark = |name: &str| name.parse::<Ssid>().unwrap().mark();
+        assert_eq!(mark("home_nomap"), Some(Mark::NoMap));
+        assert_eq!(mark("a_optout_b"), Some(Mark::OptOut));
+        assert_eq!(mark("_nomap_home"), None);
+        for mark in [Mark::NoMap, Mark::OptOut] {
+            assert_eq!(serde_json::to_value(mark).unwrap(), mark.as_str());
+        }
     }
 
     #[test]

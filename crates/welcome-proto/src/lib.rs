@@ -46,6 +46,7 @@ pub mod snapshot;
 pub mod sse;
 
 pub use ids::{
-    AreaId, BatchId, Bssid, ChallengeId, Color, Digest, IdError, Language, Mac, NetworkId, OfferId, RouterId, Ssid,
+    AreaId, BatchId, Bssid, ChallengeId, Color, Digest, IdError, Language, Mac, Mark, NetworkId, OfferId, RouterId,
+    Ssid,
 };
 pub use secret::Secret;

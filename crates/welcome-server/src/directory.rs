@@ -229,7 +229,7 @@ mod tests {
             bss: (n * MAX_BSS..(n + 1) * MAX_BSS).map(bss).collect(),
         };
         let networks: Vec<_> = (0..MAX_NETWORKS).map(network).collect();
-        store.announce(seal, &router, 1, &networks, 0, NOW).await.unwrap();
+        store.announce(seal, &router, 1, &networks, &BTreeMap::new(), NOW).await.unwrap();
     }
 
     #[tokio::test]

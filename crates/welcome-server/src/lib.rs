@@ -24,6 +24,7 @@ mod jobs;
 mod key;
 mod limit;
 mod listen;
+mod message;
 mod metrics;
 mod open;
 mod password;

@@ -12,7 +12,7 @@ use crate::ids::{OrgId, TokenId};
 use crate::key::{Key, org_place};
 use crate::rights::Scopes;
 use crate::seal::{NEXT_KEY, Seal};
-use crate::store::{ApiToken, By, DATABASE, NewToken, Org, Store};
+use crate::store::{ApiToken, By, DATABASE, Kind, NewToken, Org, SealedRow, Store};
 use crate::token;
 
 /// Database and master key, with an organisation at least.
@@ -37,9 +37,11 @@ impl Opened {
             MasterKey::Given(key) => Seal::parse(key.reveal()).context(NO_KEY)?,
         };
         let store = open_store(config).await?;
-        let first = OrgId::random();
-        let key = Key::make(&seal, &org_place(&first));
-        store.first_start(&first, &key, unix_now()).await.context("failed to keep the first organisation")?;
+        if !store.was_started().await.context("failed to look for an organisation")? {
+            let first = OrgId::random();
+            let key = Key::make(&seal, &org_place(&first));
+            store.first_start(&first, &key, unix_now()).await.context("failed to keep the first organisation")?;
+        }
         let opened = Self { store, seal };
         opened.try_master_key().await?;
         Ok(opened)
@@ -71,17 +73,15 @@ impl Opened {
         }
     }
 
+    /// Whatever is sealed is sealed with one key, so one thing that opens is enough; `check` tries every one.
     async fn try_master_key(&self) -> Result<()> {
-        for org in self.store.orgs().await.context("failed to read the organisations")? {
-            let kept = self.store.org_key(&org.id).await.context("failed to read an organisation's key")?;
-            if let Some(kept) = kept {
-                Key::open(&self.seal, &org_place(&org.id), &kept.sealed).with_context(|| {
-                    format!(
-                        "failed to open the key of the organisation {}: is this the master key it was sealed with?",
-                        org.name
-                    )
-                })?;
-            }
+        let first = (String::new(), String::new());
+        let sealed = self.store.sealed(Kind::Orgs, &first, 1).await.context("failed to read an organisation's key")?;
+        for SealedRow { row, sealed } in sealed {
+            let place = Kind::Orgs.place(&row).context("failed to read an organisation's key")?;
+            Key::open(&self.seal, &place, &sealed).with_context(|| {
+                format!("failed to open the key of {place}: is this the master key it was sealed with?")
+            })?;
         }
         Ok(())
     }

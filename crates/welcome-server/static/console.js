@@ -66,10 +66,14 @@ for (const form of document.querySelectorAll('form[data-preview]')) {
     shown.innerHTML = await answer.text();
     paint(shown);
     const file = picture?.files[0];
-    const image = shown.querySelector('img');
-    if (file && image) {
+    if (file) {
+      let image = shown.querySelector('.message > img');
+      if (!image) {
+        image = document.createElement('img');
+        image.alt = '';
+        shown.querySelector('.message').prepend(image);
+      }
       image.src = URL.createObjectURL(file);
-      image.hidden = false;
       image.addEventListener('load', () => URL.revokeObjectURL(image.src), { once: true });
     }
   };

@@ -151,7 +151,7 @@ impl Part {
         let token = self.token().await?;
         let mut connection = self.server.connect().await?;
         let router = Router::enrol(&self.server, &mut connection, token, venue.version).await?;
-        let announce = Announce { generation: 1, networks: venue.networks.clone() };
+        let announce = Announce { generation: 1, networks: venue.networks.clone(), ..Announce::default() };
         connection.ask(router.announce(&announce)?).await?.accepted()?;
         Counts::add(&self.counts.announced, 1);
         for batch in guests.history(unix_now(), self.options.history.as_secs_f64()) {

@@ -15,21 +15,30 @@ use crate::token::hex;
 pub(crate) struct Asset {
     name: String,
     kind: &'static str,
-    text: &'static str,
+    text: String,
 }
 
-/// How everything looks.
-pub(crate) static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("../../static/console.css")));
+/// How everything looks; what is on the phone of a preview looks as on a phone.
+pub(crate) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let text = [include_str!("../../static/console.css"), crate::message::STYLE].concat();
+    Asset::new("css", "text/css; charset=utf-8", text)
+});
 /// What makes it quicker; everything works without it.
-pub(crate) static SCRIPT: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("js", "text/javascript; charset=utf-8", include_str!("../../static/console.js")));
+pub(crate) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("js", "text/javascript; charset=utf-8", include_str!("../../static/console.js").to_owned())
+});
 
 impl Asset {
-    fn new(ending: &str, kind: &'static str, text: &'static str) -> Self {
+    fn new(ending: &str, kind: &'static str, text: String) -> Self {
         let digest = digest(&SHA256, text.as_bytes());
         let name = format!("console-{}.{ending}", hex(&digest.as_ref()[..8]));
         Self { name, kind, text }
+    }
+
+    /// What is in it.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Its name below `/static/`.
@@ -46,5 +55,5 @@ pub(crate) fn answer(name: &str) -> Option<Response> {
         (CACHE_CONTROL, "public, max-age=31536000, immutable"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Some((headers, asset.text).into_response())
+    Some((headers, asset.text.as_str()).into_response())
 }

@@ -14,6 +14,7 @@ mod handle;
 mod input;
 mod networks;
 mod offer_form;
+mod offer_version;
 mod offers;
 mod overview;
 mod parts;

@@ -83,13 +83,31 @@ pub(crate) struct Challenge {
     pub(crate) witnesses: u64,
 }
 
-/// The list.
+/// A network that asks to be in no directory: all that is known of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeftOutLine {
+    /// As its router calls it.
+    pub(crate) id: String,
+    /// What in its name asks for it.
+    pub(crate) mark: String,
+    pub(crate) router: String,
+    pub(crate) router_href: String,
+}
+
+/// Which part of the list is asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query<'a> {
+    pub(crate) q: &'a str,
+    pub(crate) state: &'a str,
+    pub(crate) after: Option<&'a str>,
+}
+
+/// The list; below it what is in no directory.
 pub(crate) fn list(
     frame: &Frame,
-    q: &str,
-    state: &str,
+    Query { q, state, after }: Query<'_>,
     networks: &[NetworkLine],
-    here: Option<&str>,
+    left_out: &[LeftOutLine],
     next: Option<&str>,
 ) -> Page {
     let w = frame.words;
@@ -108,12 +126,35 @@ pub(crate) fn list(
         Empty { title: w.no_networks, text: w.no_networks_text, action: add }
     };
     let pairs = [("q", q), ("state", state)];
-    let pager = Pager::new(w, &frame.to("networks"), &pairs, here, next);
+    let pager = Pager::new(w, &frame.to("networks"), &pairs, after, next);
     let mut pieces = vec![table(frame, networks, true).empty(empty).html(), pager.html()];
-    if is_filtered || !networks.is_empty() || here.is_some() {
+    if is_filtered || !networks.is_empty() || after.is_some() {
         pieces.insert(0, filter.html());
     }
-    Page::new(Place::Networks, w.networks).lead(w.networks_lead).piece(Section::new("", pieces).html())
+    let page = Page::new(Place::Networks, w.networks).lead(w.networks_lead).piece(Section::new("", pieces).html());
+    page.piece(left_out_of(frame, left_out, true))
+}
+
+/// Why some are not listed; nothing where none asks for it.
+pub(crate) fn left_out_of(frame: &Frame, left_out: &[LeftOutLine], with_router: bool) -> Html {
+    let w = frame.words;
+    if left_out.is_empty() {
+        return Html::default();
+    }
+    let mut heads = vec![w.name, w.state, w.why];
+    if with_router {
+        heads.push(w.router);
+    }
+    let rows = left_out.iter().map(|line| {
+        let why = fill(w.left_out_because, &[("mark", &line.mark)]);
+        let mut row = vec![text(&line.id), chip(Tone::Quiet, w.state_left_out), text(&why)];
+        if with_router {
+            row.push(link(&line.router_href, &line.router));
+        }
+        row
+    });
+    let table = Table::new(w.left_out, heads).rows(rows);
+    Section::new(w.left_out, vec![table.html()]).hint(w.left_out_text).html()
 }
 
 /// Networks in rows.

@@ -10,7 +10,7 @@ use super::input::Input;
 use super::offer_form;
 use super::parts::{
     Action, Choice, Empty, Facts, Field, Filter, Form, Html, Kind, Note, Preview, Section, Table, Tone, chip, chips,
-    html, join, link, text,
+    html, join, link, muted, text,
 };
 use super::words::fill;
 
@@ -50,10 +50,14 @@ pub(crate) struct OfferView {
     pub(crate) offer: Offer,
     /// The name of a network where it is shown.
     pub(crate) ssid: String,
-    /// Each with when and by whom.
+    /// The version that routers have.
+    pub(crate) published: Option<u64>,
+    /// Each with when and by whom, newest first.
     pub(crate) versions: Vec<(u64, u64, String)>,
-    /// Which routers have it: name, address, whether.
+    /// Which routers have it: name, address, whether; those that wait for it first.
     pub(crate) routers: Vec<(String, String, bool)>,
+    /// How many there are beside these.
+    pub(crate) more: u64,
     /// How often it was shown.
     pub(crate) shown: u64,
 }
@@ -134,16 +138,25 @@ pub(crate) fn page(frame: &Frame, view: &OfferView) -> Page {
         (w.when, text(&when(frame, &view.offer))),
         (w.audience, text(audience(frame, view.offer.audience.as_str()))),
     ]);
-    let versions = Table::new(w.versions, vec![w.version, w.changed, w.by])
-        .rows(view.versions.iter().map(|(n, at, who)| vec![text(&n.to_string()), frame.time(Some(*at)), text(who)]));
+    let versions = view.versions.iter().map(|(n, at, who)| {
+        let link = link(&format!("{path}/versions/{n}"), &fill(w.version_n, &[("n", n)]));
+        let is_out = view.published == Some(*n);
+        let version = if is_out { join([link, chip(Tone::Good, w.published)]) } else { link };
+        vec![version, frame.time(Some(*at)), text(who)]
+    });
+    let versions = Table::new(w.versions, vec![w.version, w.changed, w.by]).rows(versions);
     let routers = Table::new(w.routers, vec![w.router, w.state]).rows(view.routers.iter().map(|(name, href, has)| {
         vec![link(href, name), if *has { chip(Tone::Good, w.it_has_it) } else { chip(Tone::Quiet, w.on_its_way) }]
     }));
     let routers = routers.empty(Empty { title: w.no_routers_have_it, text: w.no_routers_have_it_text, action: None });
+    let more = match view.more {
+        0 => Html::default(),
+        more => muted(&fill(w.and_more, &[("n", &more)])),
+    };
     let left = vec![
         Section::new("", vec![facts.html()]).html(),
-        Section::new(w.routers, vec![routers.html()]).html(),
-        Section::new(w.versions, vec![versions.html()]).html(),
+        Section::new(w.routers, vec![routers.html(), more]).html(),
+        Section::new(w.versions, vec![versions.html()]).hint(w.versions_hint).html(),
     ];
     page.piece(split(join(left), phone(frame, &view.offer, &view.ssid, false)))
 }
@@ -312,7 +325,7 @@ fn audience_fields(frame: &Frame, input: &Input) -> Vec<Field> {
 }
 
 /// When it is shown, in a sentence.
-fn when(frame: &Frame, offer: &Offer) -> String {
+pub(super) fn when(frame: &Frame, offer: &Offer) -> String {
     let w = frame.words;
     let when = &offer.when;
     if when.is_always() {
@@ -329,7 +342,7 @@ fn when(frame: &Frame, offer: &Offer) -> String {
     parts.join(" · ")
 }
 
-fn audience(frame: &Frame, name: &str) -> &'static str {
+pub(super) fn audience(frame: &Frame, name: &str) -> &'static str {
     let w = frame.words;
     match name {
         "first" => w.first_visit,
@@ -354,11 +367,11 @@ fn preview<'a>(frame: &'a Frame, offer: &'a Offer, ssid: &'a str) -> Preview<'a>
     Preview { words: frame.words, ssid, content: &offer.content, language, nonce: &frame.nonce, follows: false }
 }
 
-fn phone(frame: &Frame, offer: &Offer, ssid: &str, follows: bool) -> Html {
+pub(super) fn phone(frame: &Frame, offer: &Offer, ssid: &str, follows: bool) -> Html {
     Preview { follows, ..preview(frame, offer, ssid) }.html()
 }
 
-fn split(left: Html, right: Html) -> Html {
+pub(super) fn split(left: Html, right: Html) -> Html {
     #[derive(Template)]
     #[template(source = "<div class=\"split\"><div>{{ left }}</div>{{ right }}</div>", ext = "html")]
     struct Split {

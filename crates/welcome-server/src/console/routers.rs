@@ -2,7 +2,7 @@
 
 use super::frame::{Frame, Page, Place};
 use super::input::Input;
-use super::networks::NetworkLine;
+use super::networks::{LeftOutLine, NetworkLine};
 use super::parts::{
     Action, Choice, Code, Empty, Facts, Field, Filter, Form, Html, Kind, Note, Pager, Section, Table, Tone, chip,
     chips, code, join, link, muted, number, text,
@@ -45,6 +45,7 @@ pub(crate) struct RouterView {
     pub(crate) line: RouterLine,
     pub(crate) enrolled: u64,
     pub(crate) networks: Vec<NetworkLine>,
+    pub(crate) left_out: Vec<LeftOutLine>,
     /// Which offers it should have: title, address, whether it has them.
     pub(crate) offers: Vec<(String, String, bool)>,
     /// What it reported last: when, where, what.
@@ -129,6 +130,7 @@ pub(crate) fn page(frame: &Frame, view: &RouterView, input: &Input) -> Page {
     page = page
         .piece(Section::new("", vec![facts.html()]).html())
         .piece(Section::new(w.networks, vec![networks.html()]).html())
+        .piece(super::networks::left_out_of(frame, &view.left_out, false))
         .piece(Section::new(w.offers, vec![offers.html()]).html())
         .piece(Section::new(w.last_reports, vec![reports.html()]).html());
     if frame.can_edit {

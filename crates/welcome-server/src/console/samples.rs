@@ -14,7 +14,8 @@ use super::assets::{SCRIPT, STYLE};
 use super::door;
 use super::frame::{Frame, Page, Place};
 use super::input::Input;
-use super::networks::{self, Challenge, NetworkLine, NetworkView};
+use super::networks::{self, Challenge, LeftOutLine, NetworkLine, NetworkView};
+use super::offer_version::{self, VersionView};
 use super::offers::{self, OfferLine, OfferView};
 use super::overview::{self, Arrival, Counts, Overview};
 use super::parts::{Note, Tone};
@@ -23,7 +24,7 @@ use super::reports::{self, Reports};
 use super::routers::{self, RouterLine, RouterView};
 use super::words::{CHINESE, ENGLISH, Words};
 use super::zone::Zone;
-use crate::store::Targets;
+use crate::store::{OfferVersion, Targets};
 
 const NOW: u64 = 1_795_780_800;
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&\u{202e}";
@@ -71,6 +72,12 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         shares_key: i.is_multiple_of(2),
     };
     let all: Vec<_> = (0..6).map(network).collect();
+    let left_out = [LeftOutLine {
+        id: name.to_owned(),
+        mark: "_nomap".to_owned(),
+        router: format!("{name} bar"),
+        router_href: "/console/routers/r-0".to_owned(),
+    }];
     let view = |i: usize| NetworkView {
         line: network(i),
         challenge: (i == 1).then(|| Challenge {
@@ -183,6 +190,7 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         line: lines[0].clone(),
         enrolled: NOW - 5_000_000,
         networks: all[..2].to_vec(),
+        left_out: left_out.to_vec(),
         offers: vec![
             (name.to_owned(), "/console/offers/o".to_owned(), true),
             (name.to_owned(), "/console/offers/p".to_owned(), false),
@@ -193,9 +201,25 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         line: offer_lines[1].clone(),
         offer: offer.clone(),
         ssid: name.to_owned(),
+        published: Some(1),
         versions: vec![(2, NOW - 300, name.to_owned()), (1, NOW - 90_000, name.to_owned())],
         routers: vec![(name.to_owned(), "/console/routers/r".to_owned(), true)],
+        more: 950,
         shown: 412,
+    };
+    let version = |version, problem| VersionView {
+        line: offer_lines[1].clone(),
+        version: OfferVersion {
+            version,
+            offer: offer.clone(),
+            targets: targets.clone(),
+            author: name.to_owned(),
+            at: NOW - 90_000,
+        },
+        target: offers::target_name(frame, &targets),
+        ssid: name.to_owned(),
+        is_published: version == 1,
+        problem,
     };
     let areas_all = [AreaLine { id: "a1".to_owned(), name: name.to_owned(), needed: 2, routers: 3, bssids: 7 }];
     let area_input = Input::of([("name", name), ("needed", "2")]);
@@ -228,7 +252,7 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         ("router", routers::page(frame, &router_view, &Input::default())),
         ("router-add", routers::add(frame, &Input::default())),
         ("router-added", routers::added(frame, "https://directory.example", "K7F390C2B811", NOW + 86_400)),
-        ("networks", networks::list(frame, "", "", &all, None, Some("x"))),
+        ("networks", networks::list(frame, networks::Query::default(), &all, &left_out, Some("x"))),
         ("network-announced", networks::page(frame, &view(0))),
         ("network-challenged", networks::page(frame, &view(1))),
         ("network-verified", networks::page(frame, &view(2))),
@@ -239,6 +263,8 @@ fn pages(frame: &Frame, name: &str) -> Vec<(&'static str, Page)> {
         ("offers", offers::list(frame, "", "", &offer_lines)),
         ("offers-first", offers::list(frame, "", "", &[])),
         ("offer", offers::page(frame, &offer_view)),
+        ("offer-version", offer_version::page(frame, &version(2, Some(frame.words.offer_no_router)))),
+        ("offer-version-out", offer_version::page(frame, &version(1, None))),
         ("offer-edit", offers::editor(frame, Some("o1"), &editor_input, &offer, &tags, name)),
         ("say", offers::say(frame, "/console/networks/n", name, &Input::default())),
         (
@@ -330,6 +356,7 @@ fn a_viewer_is_offered_nothing_that_would_be_refused() {
         "router",
         "offers",
         "offer",
+        "offer-version",
         "areas",
         "area",
     ];
@@ -344,11 +371,8 @@ async fn samples_are_written_for_who_wants_to_look() {
     let Ok(dir) = std::env::var("WELCOMED_PAGES") else { return };
     let dir = Path::new(&dir);
     std::fs::create_dir_all(dir.join("static")).unwrap();
-    for (name, text) in [
-        (STYLE.name(), include_str!("../../static/console.css")),
-        (SCRIPT.name(), include_str!("../../static/console.js")),
-    ] {
-        std::fs::write(dir.join("static").join(name), text).unwrap();
+    for asset in [&STYLE, &SCRIPT] {
+        std::fs::write(dir.join("static").join(asset.name()), asset.text()).unwrap();
     }
     for words in [&ENGLISH, &CHINESE] {
         let frame = frame(words);

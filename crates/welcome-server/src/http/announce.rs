@@ -1,6 +1,6 @@
 //! `PUT /v1/routers/{router}/announce`: the whole list of what a router shares takes the place of the former one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use http::StatusCode;
@@ -14,14 +14,21 @@ use crate::signal::Signal;
 use crate::store::Announced;
 
 pub(crate) async fn announce(State(app): Shared, signed: Signed) -> Result<StatusCode, Error> {
-    let Announce { generation, mut networks } = parse(&signed.body)?;
+    let Announce { generation, mut networks, left_out } = parse(&signed.body)?;
     check(generation, &networks).map_err(|why| Error::BadRequest(why.to_owned()))?;
+    if left_out.len() > MAX_NETWORKS {
+        return Err(Error::BadRequest("left_out: at most 64".to_owned()));
+    }
 
-    let announced = networks.len();
-    networks.retain(|n| !n.ssid.asks_to_be_left_out());
-    let (router, taken) = (&signed.router, networks.len());
-    let refused = announced - taken;
-    let outcome = app.store.announce(&app.seal, router, generation, &networks, refused, unix_now()).await?;
+    // Our agent leaves them out by itself; whoever does not is understood, too.
+    let mut left_out: BTreeMap<_, _> = left_out.into_iter().map(|l| (l.id, l.mark)).collect();
+    networks.retain(|network| {
+        let mark = network.ssid.mark();
+        left_out.extend(mark.map(|mark| (network.id.clone(), mark)));
+        mark.is_none()
+    });
+    let (router, taken, refused) = (&signed.router, networks.len(), left_out.len());
+    let outcome = app.store.announce(&app.seal, router, generation, &networks, &left_out, unix_now()).await?;
     app.metrics.announce(match outcome {
         Announced::Taken => "taken",
         Announced::Stale(_) => "stale",

@@ -126,7 +126,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 pub(crate) fn done(change: OfferChange) -> Result<(), Error> {
     match change {
         OfferChange::Changed | OfferChange::Same => Ok(()),
-        OfferChange::NotFound => Err(Error::NotFound),
+        OfferChange::NotFound | OfferChange::NoRouter => Err(Error::NotFound),
         OfferChange::TooMany => Err(Error::Full("a router takes at most 64 offers and 60 KiB of them from a sender")),
         OfferChange::NoFile(why) => Err(Error::BadRequest(why)),
     }

@@ -155,6 +155,7 @@ impl House {
             .replace("{network}", "cafe")
             .replace("{offer}", "hello")
             .replace("{sender}", "sharer")
+            .replace("{version}", "1")
             .replace("{challenge}", &it.challenge)
             .replace("{token}", &it.token)
             .replace("{person}", it.person.as_str())
@@ -235,7 +236,7 @@ async fn furnish(app: &Arc<App>, org: OrgId, name: &str) -> Family {
         "id": "cafe", "ssid": name, "security": "open", "bss": [{"bssid": "02:00:00:00:01:00"}]
     });
     let network = serde_json::from_value(network).unwrap();
-    app.store.announce(&app.seal, &router, 1, &[network], 0, now).await.unwrap();
+    app.store.announce(&app.seal, &router, 1, &[network], &Default::default(), now).await.unwrap();
     let offer = Offer::new("hello".parse().unwrap(), name);
     let targets = Targets { all: true, ..Targets::default() };
     app.store.put_offer(&org, Sender::Sharer, &offer, &targets, true, by()).await.unwrap();

@@ -22,6 +22,7 @@ use super::error::Error;
 use super::{App, Named, Shared};
 use crate::app::unix_now;
 use crate::caller::Caller;
+use crate::message::Colors;
 use crate::store::{OfferRow, StoreError};
 use crate::token;
 
@@ -62,6 +63,7 @@ pub(crate) async fn venue(
         words: Words::of(&wanted),
         nonce: token::random_hex::<16>(),
         shown: offers.into_iter().map(|row| Shown::of(row, &wanted)).collect(),
+        files: "../../content/",
     };
     let html = page.render().map_err(|_| StoreError::Unreadable("page"))?;
     let policy = format!(
@@ -92,24 +94,27 @@ struct Page<'a> {
     words: &'static Words,
     nonce: String,
     shown: Vec<Shown<'a>>,
+    files: &'static str,
 }
 
 struct Shown<'a> {
     content: &'a Content,
-    /// Absent for the content of those who read none of its languages.
-    language: Option<&'a Language>,
+    /// Empty for the content of those who read none of its languages.
+    language: &'a str,
+    colors: Option<Colors>,
 }
 
 impl<'a> Shown<'a> {
     fn of(row: &'a OfferRow, wanted: &Preferred) -> Self {
         let (content, language) = wanted.content(&row.offer);
-        Self { content, language }
+        Self { content, language: language.map_or("", Language::as_str), colors: content.color.map(Colors::of) }
     }
 }
 
 /// What the page itself says.
 struct Words {
     language: &'static str,
+    welcome_to: &'static str,
     open: &'static str,
     read_on: &'static str,
     nothing: &'static str,
@@ -122,10 +127,17 @@ impl Words {
     }
 }
 
-const ENGLISH: Words =
-    Words { language: "en", open: "Open", read_on: "Read on", nothing: "There is no message at the moment." };
+const ENGLISH: Words = Words {
+    language: "en",
+    welcome_to: "Welcome to",
+    open: "Open",
+    read_on: "Read on",
+    nothing: "There is no message at the moment.",
+};
 const CHINESE: Words =
-    Words { language: "zh", open: "打开", read_on: "了解更多", nothing: "目前没有消息。" };
+    Words {
+        language: "zh", welcome_to: "欢迎来到", open: "打开", read_on: "了解更多", nothing: "目前没有消息。"
+    };
 
 /// Where people reach this server: as the operator says, else as whoever asks has reached it. A lie in `Host` reaches the
 /// liar alone, since no answer of ours may be kept for others.

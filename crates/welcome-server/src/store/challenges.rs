@@ -236,10 +236,8 @@ impl Store {
             tx.commit().await?;
             return Ok(Finding { verdict: Verdict { result, registered }, router, conflict: false });
         }
-        let mut conflict = false;
-        for bssid in &registered {
-            conflict |= register(&mut tx, &challenge.org, *bssid, How::Witnessed, by.at).await?;
-        }
+        let proved = registered.iter().copied().collect();
+        let conflict = register(&mut tx, self.dialect(), &challenge.org, &proved, How::Witnessed, by.at).await?;
         sqlx::query("UPDATE challenges SET state = 'verified', why = $2 WHERE id = $1")
             .bind(id.as_str())
             .bind(by.who)

@@ -7,16 +7,26 @@ use welcome_proto::offer::{File, FileKind};
 use super::{Result, Store, int, length, read_json, read_u64};
 
 impl Store {
-    /// Keeps these bytes, if they are not here yet.
+    /// Keeps these bytes: a day at least, and as long as a version of an offer names them.
     pub(crate) async fn put_content(&self, digest: &Digest, kind: FileKind, bytes: &[u8], now: u64) -> Result<()> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO content (digest, kind, bytes, added) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+        // Apart, so that bytes that are here already are not written again.
+        let known = sqlx::query("UPDATE content SET added = $2 WHERE digest = $1")
+            .bind(&digest.0[..])
+            .bind(int(now))
+            .execute(&mut *tx)
+            .await?;
+        if known.rows_affected() == 0 {
+            sqlx::query(
+                "INSERT INTO content (digest, kind, bytes, added) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            )
             .bind(&digest.0[..])
             .bind(kind_name(kind))
             .bind(bytes)
             .bind(int(now))
             .execute(&mut *tx)
             .await?;
+        }
         tx.commit().await?;
         Ok(())
     }

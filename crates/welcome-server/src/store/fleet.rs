@@ -1,5 +1,7 @@
 //! A fleet in numbers and lists, for whoever looks after it.
 
+use std::collections::BTreeMap;
+
 use sqlx::AssertSqlSafe;
 use welcome_proto::{Bssid, NetworkId, RouterId, Ssid};
 
@@ -92,6 +94,8 @@ impl Store {
             .bind(length(limit))
             .fetch_all(&self.read)
             .await?;
+        let routers: Vec<_> = rows.iter().map(|row| row.0.as_str()).collect();
+        let mut bssids = self.bssids_of(&routers).await?;
         let mut networks = Vec::with_capacity(rows.len());
         for (router, router_name, network, ssid, security, has_key, area, state, proved, ends) in rows {
             let proved = match proved.zip(ends) {
@@ -99,10 +103,10 @@ impl Store {
                 None => None,
             };
             networks.push(FleetNetwork {
-                bssids: self.bssids_of(&router, &network).await?,
                 router: read_id(&router, "router id")?,
                 router_name,
                 network: read_id(&network, "network id")?,
+                bssids: bssids.remove(&(router, network)).unwrap_or_default(),
                 ssid: Ssid::new(&ssid).map_err(|_| StoreError::Unreadable("SSID"))?,
                 security,
                 has_key: has_key != 0,
@@ -114,14 +118,21 @@ impl Store {
         Ok(networks)
     }
 
-    async fn bssids_of(&self, router: &str, network: &str) -> Result<Vec<Bssid>> {
-        let rows: Vec<(i64,)> =
-            sqlx::query_as("SELECT bssid FROM bss WHERE router = $1 AND network = $2 ORDER BY bssid")
-                .bind(router)
-                .bind(network)
-                .fetch_all(&self.read)
-                .await?;
-        rows.into_iter().map(|(bssid,)| read_bssid(bssid)).collect()
+    /// By router and network.
+    async fn bssids_of(&self, routers: &[&str]) -> Result<BTreeMap<(String, String), Vec<Bssid>>> {
+        let sql = format!(
+            "SELECT router, network, bssid FROM bss WHERE router IN ({}) ORDER BY bssid",
+            self.dialect().texts(1)
+        );
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(super::write_json(&routers, "list of routers")?)
+            .fetch_all(&self.read)
+            .await?;
+        let mut bssids: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (router, network, bssid) in rows {
+            bssids.entry((router, network)).or_default().push(read_bssid(bssid)?);
+        }
+        Ok(bssids)
     }
 
     /// How a fleet stands; a router that was seen since `online_since` is online.

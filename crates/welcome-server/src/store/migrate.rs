@@ -28,7 +28,11 @@ pub(super) fn steps() -> usize {
 }
 
 /// Number, name, text.
-const STEPS: &[(i64, &str, &str)] = &[(1, "directory", include_str!("../../migrations/0001_directory.sql"))];
+const STEPS: &[(i64, &str, &str)] = &[
+    (1, "directory", include_str!("../../migrations/0001_directory.sql")),
+    (2, "left_out", include_str!("../../migrations/0002_left_out.sql")),
+    (3, "offer_files", include_str!("../../migrations/0003_offer_files.sql")),
+];
 
 /// What SQLite calls by one name and PostgreSQL by another; the longer first.
 const WORDS: &[(&str, &str)] = &[
@@ -36,12 +40,19 @@ const WORDS: &[(&str, &str)] = &[
     (" INTEGER", " BIGINT"),
     (" BLOB", " BYTEA"),
     (" REAL", " DOUBLE PRECISION"),
+    ("instr(", "strpos("),
+    ("lower(hex(c.digest))", "encode(c.digest, 'hex')"),
     (" STRICT, WITHOUT ROWID;", ";"),
     (" STRICT;", ";"),
 ];
 
 fn migrator(dialect: Dialect) -> Migrator {
-    let steps = STEPS.iter().map(|&(version, name, text)| {
+    migrator_to(STEPS.len(), dialect)
+}
+
+/// As far as this step.
+fn migrator_to(last: usize, dialect: Dialect) -> Migrator {
+    let steps = STEPS[..last].iter().map(|&(version, name, text)| {
         let text = AssertSqlSafe(in_words_of(dialect, text)).into_sql_str();
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text, false)
     });
@@ -57,7 +68,55 @@ fn in_words_of(dialect: Dialect, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::any::AnyPoolOptions;
+    use testkit::postgres::Cluster;
+
     use super::*;
+
+    /// What the first version left: an organisation with an offer that names a picture, and a picture that none names.
+    const OF_THE_FIRST: &[&str] = &[
+        "INSERT INTO orgs (id, name, created, public_key, sealed_key) VALUES ('o-1', 'a', 0, CAST('' AS KEY), CAST('' AS KEY))",
+        "INSERT INTO areas (id, org, name) VALUES ('a-1', 'o-1', '')",
+        "INSERT INTO routers (id, org, area, kind, vouched, version, enrolled, refused) VALUES ('r-1', 'o-1', 'a-1', 'plain', 0, '', 0, 3)",
+        "INSERT INTO content (digest, kind, bytes, added) VALUES (CAST('ab' AS KEY), 'image/png', CAST('' AS KEY), 0)",
+        "INSERT INTO content (digest, kind, bytes, added) VALUES (CAST('cd' AS KEY), 'image/png', CAST('' AS KEY), 0)",
+        "INSERT INTO offers (org, sender, id, version, changed) VALUES ('o-1', 'sharer', 'x', 1, 0)",
+        "INSERT INTO offer_versions (org, sender, offer, version, body, targets, author, at)
+         VALUES ('o-1', 'sharer', 'x', 1, '{\"digest\":\"6162\"}', '{}', '', 0)",
+    ];
+
+    #[tokio::test]
+    async fn what_the_first_version_left_is_taken_over() {
+        sqlx::any::install_default_drivers();
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", dir.path().join("t.sqlite").display());
+        on(&url, Dialect::Sqlite, "BLOB").await;
+    }
+
+    #[tokio::test]
+    #[allow(clippy::print_stderr, reason = "who skips says so")]
+    async fn what_the_first_version_left_is_taken_over_on_postgres() {
+        sqlx::any::install_default_drivers();
+        let Ok(cluster) = Cluster::start() else { return eprintln!("skipped: PostgreSQL is not here") };
+        on(&cluster.database().unwrap(), Dialect::Postgres, "BYTEA").await;
+    }
+
+    async fn on(url: &str, dialect: Dialect, key: &str) {
+        let pool = AnyPoolOptions::new().max_connections(1).connect(url).await.unwrap();
+        migrator_to(1, dialect).run(&pool).await.unwrap();
+        for sql in OF_THE_FIRST {
+            sqlx::query(AssertSqlSafe(sql.replace("KEY", key))).execute(&pool).await.unwrap();
+        }
+        run(&pool, dialect, "a test").await.unwrap();
+        run(&pool, dialect, "a test").await.unwrap();
+        let named: Vec<(Vec<u8>, String, i64)> =
+            sqlx::query_as("SELECT digest, offer, version FROM offer_files").fetch_all(&pool).await.unwrap();
+        assert_eq!(named, [(b"ab".to_vec(), "x".to_owned(), 1)]);
+        sqlx::query("DELETE FROM content WHERE added < 1").execute(&pool).await.unwrap_err();
+        let (routers,): (i64,) = sqlx::query_as("SELECT count(*) FROM routers").fetch_one(&pool).await.unwrap();
+        assert_eq!(routers, 1);
+        pool.close().await;
+    }
 
     #[test]
     fn postgres_gets_words_of_its_own() {

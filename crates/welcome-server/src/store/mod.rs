@@ -12,6 +12,7 @@ mod db;
 mod enrolment;
 mod fleet;
 mod invitations;
+mod left_out;
 mod listing;
 mod live;
 mod look;
@@ -37,11 +38,12 @@ pub(crate) use self::db::{DATABASE, Store};
 pub(crate) use self::enrolment::{Enrolled, NewToken};
 pub(crate) use self::fleet::{FleetFilter, FleetNetwork, NetworkCount};
 pub(crate) use self::invitations::{Invitation, Taken};
+pub(crate) use self::left_out::LeftOut;
 pub(crate) use self::listing::{KeysFor, ListedAt, Which};
 pub(crate) use self::look::{Looked, look};
 pub(crate) use self::networks::Announced;
 pub(crate) use self::offer_changes::OfferChange;
-pub(crate) use self::offers::{OfferRow, OfferSet, OrgOffer, Targets};
+pub(crate) use self::offers::{OfferRow, OfferSet, OfferVersion, OrgOffer, Targets};
 pub(crate) use self::orgs::{KeptKey, Org};
 pub(crate) use self::people::{MemberChange, NewPerson, Person};
 pub(crate) use self::reports::Total;
@@ -126,6 +128,17 @@ pub(crate) enum StoreError {
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
+/// The rows of a `VALUES`: each is `shared` parameters, which are the first ones and the same in all of them, and `own`
+/// parameters of its own after those. Many rows in one statement, as each costs a way to the database and back.
+fn many(rows: usize, shared: usize, own: usize) -> String {
+    let row = |row: usize| {
+        let first = 1 + shared + row * own;
+        let numbers = (1..=shared).chain(first..first + own).map(|n| format!("${n}"));
+        format!("({})", numbers.collect::<Vec<_>>().join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
 /// The database's integers are signed; a number beyond them becomes the largest.
 fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -171,6 +184,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn many_rows_have_what_they_share_and_what_is_their_own() {
+        assert_eq!(many(2, 1, 2), "($1, $2, $3), ($1, $4, $5)");
+        assert_eq!(many(1, 0, 1), "($1)");
+    }
 
     #[test]
     fn a_cursor_of_another_form_is_refused() {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 use welcome_proto::announce::{AnnouncedBss, AnnouncedNetwork, Security};
-use welcome_proto::{NetworkId, RouterId, Secret};
+use welcome_proto::{Mark, NetworkId, RouterId, Secret};
 
+use super::left_out::put_left_out;
 use super::registrations::{How, register};
-use super::{Result, Store, StoreError, bssid_number, int, read_id, read_u64};
+use super::{Result, Store, StoreError, bssid_number, int, many, read_id, read_u64};
 use crate::ids::OrgId;
 use crate::place;
 use crate::seal::Seal;
@@ -24,14 +25,14 @@ pub(crate) enum Announced {
 }
 
 impl Store {
-    /// Puts this list in the place of the router's former one, if it is newer. `refused` networks were left out.
+    /// Puts this list in the place of the router's former one, if it is newer. Of what is left out the marks are kept.
     pub(crate) async fn announce(
         &self,
         seal: &Seal,
         router: &RouterId,
         generation: u64,
         networks: &[AnnouncedNetwork],
-        refused: usize,
+        left_out: &BTreeMap<NetworkId, Mark>,
         now: u64,
     ) -> Result<Announced> {
         let mut tx = self.begin().await?;
@@ -48,18 +49,17 @@ impl Store {
             }
             Some((_, org, vouched)) => (read_id(&org, "organisation")?, vouched != 0),
         };
-        sqlx::query("UPDATE routers SET generation = $2, announced = $3, refused = $4 WHERE id = $1")
+        sqlx::query("UPDATE routers SET generation = $2, announced = $3 WHERE id = $1")
             .bind(router.as_str())
             .bind(int(generation))
             .bind(int(now))
-            .bind(int(refused as u64))
             .execute(&mut *tx)
             .await?;
         put_networks(&mut tx, seal, router, networks).await?;
+        put_left_out(&mut tx, router, left_out).await?;
         if vouched {
-            for bss in networks.iter().flat_map(|n| &n.bss) {
-                register(&mut tx, &org, bss.bssid, How::Vouched, now).await?;
-            }
+            let bssids = networks.iter().flat_map(|n| &n.bss).map(|b| b.bssid).collect();
+            register(&mut tx, self.dialect(), &org, &bssids, How::Vouched, now).await?;
         }
         tx.commit().await?;
         Ok(Announced::Taken)
@@ -125,15 +125,15 @@ pub(super) async fn put_bss(
     network: &NetworkId,
     bss: &[AnnouncedBss],
 ) -> Result<()> {
-    for bss in bss {
-        sqlx::query("INSERT INTO bss (bssid, router, network, freq) VALUES ($1, $2, $3, $4)")
-            .bind(bssid_number(bss.bssid))
-            .bind(router.as_str())
-            .bind(network.as_str())
-            .bind(bss.freq.map(i64::from))
-            .execute(&mut **tx)
-            .await?;
+    if bss.is_empty() {
+        return Ok(());
     }
+    let sql = format!("INSERT INTO bss (router, network, bssid, freq) VALUES {}", many(bss.len(), 2, 2));
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(router.as_str()).bind(network.as_str());
+    for bss in bss {
+        query = query.bind(bssid_number(bss.bssid)).bind(bss.freq.map(i64::from));
+    }
+    query.execute(&mut **tx).await?;
     Ok(())
 }
 

@@ -3,12 +3,14 @@
 //! An offer is written (a new version each time), published (routers with one of its targets have that version from then
 //! on), and archived. Each change of a router's set gives the router another revision.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use welcome_proto::offer::{Offer, Sender};
 use welcome_proto::{NetworkId, OfferId, RouterId, Ssid};
 
-use super::{Result, Store, StoreError, int, read_id, read_json, read_sender, read_u64};
+use super::{Result, Store, StoreError, int, read_id, read_json, read_sender, read_u64, write_json};
 use crate::ids::OrgId;
 
 /// All offers of a router.
@@ -126,11 +128,17 @@ impl Store {
 
     /// These revisions of routers' offers were written to their streams.
     pub(crate) async fn sent_offers(&self, sent: &[(RouterId, u64)]) -> Result<()> {
-        let mut tx = self.begin().await?;
+        // After a change for a whole organisation most have the same one.
+        let mut by_revision: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
         for (router, revision) in sent {
-            sqlx::query("UPDATE routers SET offers_sent = $2 WHERE id = $1")
-                .bind(router.as_str())
-                .bind(int(*revision))
+            by_revision.entry(*revision).or_default().push(router.as_str());
+        }
+        let sql = format!("UPDATE routers SET offers_sent = $2 WHERE id IN ({})", self.dialect().texts(1));
+        let mut tx = self.begin().await?;
+        for (revision, routers) in by_revision {
+            sqlx::query(AssertSqlSafe(sql.as_str()))
+                .bind(write_json(&routers, "list of routers")?)
+                .bind(int(revision))
                 .execute(&mut *tx)
                 .await?;
         }
@@ -199,6 +207,24 @@ impl Store {
                 author,
                 at: read_u64(at, "time")?,
             })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// How many routers each published offer is for, and of these how many have had their newest set written to their
+    /// stream; by sender and offer.
+    pub(crate) async fn offer_reach(&self, org: &OrgId) -> Result<BTreeMap<(Sender, OfferId), (u64, u64)>> {
+        let sql = format!(
+            "SELECT t.sender, t.offer, count(DISTINCT r.id),
+                 count(DISTINCT CASE WHEN r.offers_sent = r.offers_revision THEN r.id END)
+             FROM offer_targets t JOIN routers r ON r.org = t.org AND {MATCHES}
+             WHERE t.org = $1 GROUP BY t.sender, t.offer"
+        );
+        let rows: Vec<(String, String, i64, i64)> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(org.as_str()).fetch_all(&self.read).await?;
+        let read = |(sender, offer, shall, has): (String, String, i64, i64)| {
+            let reach = (read_u64(shall, "count")?, read_u64(has, "count")?);
+            Ok(((read_sender(&sender)?, read_id(&offer, "offer")?), reach))
         };
         rows.into_iter().map(read).collect()
     }

@@ -23,6 +23,13 @@ pub(crate) struct KeptKey {
 }
 
 impl Store {
+    /// Whether a server was ever started on this database.
+    pub(crate) async fn was_started(&self) -> Result<bool> {
+        let started: Option<(String,)> =
+            sqlx::query_as("SELECT name FROM server WHERE name = 'started'").fetch_optional(&self.read).await?;
+        Ok(started.is_some())
+    }
+
     /// On the very first start keeps an organisation, so that there is one before anybody has set the server up.
     /// Of several processes that start at once, one does.
     pub(crate) async fn first_start(&self, id: &OrgId, key: &KeptKey, now: u64) -> Result<bool> {

@@ -3,11 +3,14 @@
 //! Two organisations that have proved the same BSSID are in conflict: neither has it listed until a person has decided. An
 //! announce alone proves nothing, so nobody takes another's network off the list by naming it.
 
-use sqlx::{Any, Transaction};
+use std::collections::BTreeSet;
+
+use sqlx::{Any, AssertSqlSafe, Transaction};
 use welcome_proto::Bssid;
 
 use super::audit::note;
-use super::{By, Result, Store, bssid_from_number, bssid_number, int, read_id, read_u64};
+use super::db::Dialect;
+use super::{By, Result, Store, bssid_from_number, bssid_number, int, many, read_id, read_u64};
 use crate::ids::OrgId;
 
 /// How a BSSID was proved.
@@ -89,46 +92,53 @@ impl Store {
     }
 }
 
-/// Notes that an organisation has proved a BSSID; `true` if another has, too.
+/// Notes that an organisation has proved these BSSIDs; `true` if another has proved one of them, too.
 pub(super) async fn register(
     tx: &mut Transaction<'_, Any>,
+    dialect: Dialect,
     org: &OrgId,
-    bssid: Bssid,
+    bssids: &BTreeSet<Bssid>,
     how: How,
     now: u64,
 ) -> Result<bool> {
-    let number = bssid_number(bssid);
+    if bssids.is_empty() {
+        return Ok(false);
+    }
     // What was witnessed stays so: a router's every announce must not take that away.
-    sqlx::query(
-        "INSERT INTO registrations (bssid, org, how, registered, expires) VALUES ($1, $2, $3, $4, $5)
+    let sql = format!(
+        "INSERT INTO registrations (org, how, registered, expires, bssid) VALUES {}
          ON CONFLICT (bssid, org) DO UPDATE SET
-             how = CASE WHEN registrations.how = 'witnessed' AND registrations.expires > $4 THEN 'witnessed' ELSE $3 END,
-             registered = CASE WHEN $3 = 'vouched' AND registrations.expires > $4 THEN registrations.registered ELSE $4 END,
-             expires = CASE WHEN $3 = 'vouched' AND registrations.how = 'witnessed' AND registrations.expires > $4
-                 THEN registrations.expires ELSE $5 END",
-    )
-    .bind(number)
-    .bind(org.as_str())
-    .bind(how.as_str())
-    .bind(int(now))
-    .bind(int(now + GOOD_FOR))
-    .execute(&mut **tx)
-    .await?;
-    let (others,): (i64,) =
-        sqlx::query_as("SELECT count(*) FROM registrations WHERE bssid = $1 AND org <> $2 AND expires > $3")
-            .bind(number)
-            .bind(org.as_str())
-            .bind(int(now))
-            .fetch_one(&mut **tx)
-            .await?;
-    if others > 0 {
+             how = CASE WHEN registrations.how = 'witnessed' AND registrations.expires > $3 THEN 'witnessed' ELSE $2 END,
+             registered = CASE WHEN $2 = 'vouched' AND registrations.expires > $3 THEN registrations.registered ELSE $3 END,
+             expires = CASE WHEN $2 = 'vouched' AND registrations.how = 'witnessed' AND registrations.expires > $3
+                 THEN registrations.expires ELSE $4 END",
+        many(bssids.len(), 4, 1)
+    );
+    let mut query =
+        sqlx::query(AssertSqlSafe(sql)).bind(org.as_str()).bind(how.as_str()).bind(int(now)).bind(int(now + GOOD_FOR));
+    let numbers: Vec<_> = bssids.iter().copied().map(bssid_number).collect();
+    for number in &numbers {
+        query = query.bind(*number);
+    }
+    query.execute(&mut **tx).await?;
+    let others = format!(
+        "SELECT DISTINCT bssid FROM registrations WHERE {} AND org <> $2 AND expires > $3",
+        dialect.is_one_of("bssid", 1)
+    );
+    let others: Vec<(i64,)> = sqlx::query_as(AssertSqlSafe(others))
+        .bind(dialect.numbers(&numbers))
+        .bind(org.as_str())
+        .bind(int(now))
+        .fetch_all(&mut **tx)
+        .await?;
+    for (number,) in &others {
         sqlx::query("UPDATE registrations SET conflict = 1 WHERE bssid = $1 AND expires > $2")
-            .bind(number)
+            .bind(*number)
             .bind(int(now))
             .execute(&mut **tx)
             .await?;
     }
-    Ok(others > 0)
+    Ok(!others.is_empty())
 }
 
 pub(super) fn read_bssid(number: i64) -> Result<Bssid> {

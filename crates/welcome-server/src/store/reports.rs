@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AssertSqlSafe, Transaction};
 use welcome_proto::RouterId;
 use welcome_proto::report::{Report, ReportBatch, What};
 
-use super::{Result, Store, int, length, read_json, read_u64, write_json};
+use super::{Result, Store, int, length, many, read_json, read_u64, write_json};
 use crate::ids::OrgId;
 
 /// How often one thing happened.
@@ -41,25 +41,27 @@ impl Store {
         if new.rows_affected() == 0 {
             return Ok(true);
         }
+        if batch.reports.is_empty() {
+            tx.commit().await?;
+            return Ok(true);
+        }
+        let mut bodies = Vec::with_capacity(batch.reports.len());
         let mut totals = BTreeMap::new();
         let mut hours = BTreeMap::new();
         for report in &batch.reports {
             let (what, sender, offer, count) = what_was(&report.what);
             *totals.entry((report.network.as_str(), what, sender, offer)).or_insert(0) += count;
             *hours.entry((hour_of(report, now), report.network.as_str(), what)).or_insert(0) += count;
-            sqlx::query("INSERT INTO last_reports (router, received, body) VALUES ($1, $2, $3)")
-                .bind(router.as_str())
-                .bind(int(now))
-                .bind(write_json(report, "report")?)
-                .execute(&mut *tx)
-                .await?;
+            bodies.push(write_json(report, "report")?);
         }
-        for ((network, what, sender, offer), count) in totals {
-            count_total(&mut tx, router, [network, what, sender, offer], count).await?;
+        let sql = format!("INSERT INTO last_reports (router, received, body) VALUES {}", many(bodies.len(), 2, 1));
+        let mut last = sqlx::query(AssertSqlSafe(sql)).bind(router.as_str()).bind(int(now));
+        for body in bodies {
+            last = last.bind(body);
         }
-        for ((hour, network, what), count) in hours {
-            count_hour(&mut tx, &org, hour, router, [network, what], count).await?;
-        }
+        last.execute(&mut *tx).await?;
+        count_totals(&mut tx, router, &totals).await?;
+        count_hours(&mut tx, &org, router, &hours).await?;
         sqlx::query(
             "DELETE FROM last_reports WHERE router = $1 AND id <= (
                  SELECT id FROM last_reports WHERE router = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)",
@@ -178,46 +180,35 @@ fn what_was(what: &What) -> (&'static str, &str, &str, i64) {
     }
 }
 
-async fn count_total(
-    tx: &mut Transaction<'_, Any>,
-    router: &RouterId,
-    [network, what, sender, offer]: [&str; 4],
-    count: i64,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO report_totals (router, network, what, sender, offer, count) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (router, network, what, sender, offer) DO UPDATE SET count = report_totals.count + $6",
-    )
-    .bind(router.as_str())
-    .bind(network)
-    .bind(what)
-    .bind(sender)
-    .bind(offer)
-    .bind(count)
-    .execute(&mut **tx)
-    .await?;
+/// Network, what, sender, offer; and how often.
+type Totals<'a> = BTreeMap<(&'a str, &'a str, &'a str, &'a str), i64>;
+/// Hour, network, what; and how often.
+type Hours<'a> = BTreeMap<(u64, &'a str, &'a str), i64>;
+
+async fn count_totals(tx: &mut Transaction<'_, Any>, router: &RouterId, totals: &Totals<'_>) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO report_totals (router, network, what, sender, offer, count) VALUES {}
+         ON CONFLICT (router, network, what, sender, offer) DO UPDATE SET count = report_totals.count + excluded.count",
+        many(totals.len(), 1, 5)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(router.as_str());
+    for ((network, what, sender, offer), count) in totals {
+        query = query.bind(*network).bind(*what).bind(*sender).bind(*offer).bind(*count);
+    }
+    query.execute(&mut **tx).await?;
     Ok(())
 }
 
-async fn count_hour(
-    tx: &mut Transaction<'_, Any>,
-    org: &str,
-    hour: u64,
-    router: &RouterId,
-    [network, what]: [&str; 2],
-    count: i64,
-) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO report_hours (org, hour, router, network, what, count) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (org, hour, router, network, what) DO UPDATE SET count = report_hours.count + $6",
-    )
-    .bind(org)
-    .bind(int(hour))
-    .bind(router.as_str())
-    .bind(network)
-    .bind(what)
-    .bind(count)
-    .execute(&mut **tx)
-    .await?;
+async fn count_hours(tx: &mut Transaction<'_, Any>, org: &str, router: &RouterId, hours: &Hours<'_>) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO report_hours (org, router, hour, network, what, count) VALUES {}
+         ON CONFLICT (org, hour, router, network, what) DO UPDATE SET count = report_hours.count + excluded.count",
+        many(hours.len(), 2, 4)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(org).bind(router.as_str());
+    for ((hour, network, what), count) in hours {
+        query = query.bind(int(*hour)).bind(*network).bind(*what).bind(*count);
+    }
+    query.execute(&mut **tx).await?;
     Ok(())
 }

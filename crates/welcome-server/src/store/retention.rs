@@ -47,6 +47,13 @@ pub(crate) const OLD: &[Old] = &[
     old("report_hours", "org, hour, router, network, what", "hour < $1", Limit::ReportHours),
     old("last_reports", "id", "received < $1", Limit::ReportDays),
     old("audit", "id", "at < $1", Limit::AuditDays),
+    // Put there for an offer that nobody has written, or said once and over.
+    old(
+        "content",
+        "digest",
+        "added < $1 AND NOT EXISTS (SELECT 1 FROM offer_files f WHERE f.digest = content.digest)",
+        Limit::Seconds(DAY),
+    ),
 ];
 
 const DAY: u64 = 86_400;
@@ -105,6 +112,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use testkit::postgres::Cluster;
+    use welcome_proto::Digest;
+    use welcome_proto::offer::FileKind;
 
     use super::*;
 
@@ -137,6 +146,21 @@ mod tests {
         other.close().await;
     }
 
+    #[tokio::test]
+    async fn a_picture_that_is_put_there_again_has_another_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let picture = Digest([7; 32]);
+        let content = OLD.iter().find(|old| old.table == "content").unwrap();
+        for at in [NOW - 2 * DAY, NOW - 60] {
+            store.put_content(&picture, FileKind::Png, b"x", at).await.unwrap();
+        }
+        assert_eq!(store.delete_old(*content, Retention::default(), NOW, 9).await.unwrap(), Some(0));
+        assert_eq!(store.delete_old(*content, Retention::default(), NOW + DAY, 9).await.unwrap(), Some(1));
+        assert_eq!(store.content(&picture).await.unwrap(), None);
+        store.close().await;
+    }
+
     #[allow(clippy::print_stderr, reason = "who skips says so")]
     fn skip() {
         eprintln!("skipped: PostgreSQL is not here");
@@ -165,12 +189,14 @@ mod tests {
             ("report_hours", 1),
             ("last_reports", 1),
             ("audit", 1),
+            ("content", 1),
         ];
         assert_eq!(gone, expected.into());
         for table in expected.map(|(table, _)| table) {
             let sql = format!("SELECT count(*) FROM {table}");
             let (left,): (i64,) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&store.read).await.unwrap();
-            assert_eq!(left, 1, "{table} keeps what is young");
+            let needed = if table == "content" { 1 } else { 0 };
+            assert_eq!(left, 1 + needed, "{table} keeps what is young, and what an offer names");
         }
         store.close().await;
     }
@@ -220,6 +246,14 @@ mod tests {
             "at, org, actor, action, subject",
             &[day(19), day(21)].map(|at| format!("{at}, 'o-1', '', '', ''")),
         );
+        rows("offers", "org, sender, id, version, changed", &["'o-1', 'sharer', 'x', 1, 0".to_owned()]);
+        let version = "'o-1', 'sharer', 'x', 1, '', '', '', 0".to_owned();
+        rows("offer_versions", "org, sender, offer, version, body, targets, author, at", &[version]);
+        let files = [("young", NOW), ("old", day(2)), ("named", day(2))];
+        let files = files.map(|(name, at)| format!("CAST('{name}' AS KEY), 'image/png', CAST('' AS KEY), {at}"));
+        rows("content", "digest, kind, bytes, added", &files);
+        let named = "CAST('named' AS KEY), 'o-1', 'sharer', 'x', 1".to_owned();
+        rows("offer_files", "digest, org, sender, offer, version", &[named]);
         let key = if store.dialect() == Dialect::Postgres { "BYTEA" } else { "BLOB" };
         let mut tx = store.begin().await.unwrap();
         for statement in sql {

@@ -159,6 +159,135 @@ async fn what_is_changed_is_there_afterwards() {
 }
 
 #[tokio::test]
+async fn an_earlier_version_is_published_again_as_the_newest() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let browser = Browser::set_up(&server).await;
+    let router = server.router(true).await;
+    let mut events = router.events(None).await;
+    let form = |title: &'static str| [("title", title), ("target", "all"), ("cap_per_visit", "1"), ("priority", "50")];
+    let offer = browser.done("/console/offers/new", &form("Breakfast")).await;
+    let offer = offer.split('?').next().unwrap();
+    browser.done(&format!("{offer}/edit"), &form("Lunch")).await;
+    browser.done(&format!("{offer}/publish"), &[]).await;
+    while events.titles().await.1 != ["Lunch"] {}
+
+    let (_, page) = browser.get(offer).await;
+    assert!(page.contains(&format!("href=\"{offer}/versions/1\"")), "{page}");
+    let (_, page) = browser.get(&format!("{offer}/versions/2")).await;
+    assert!(page.contains("Routers have this version.") && !page.contains("/versions/2/publish"), "{page}");
+    let (_, page) = browser.get(&format!("{offer}/versions/1")).await;
+    assert!(page.contains("<h2 dir=\"auto\">Breakfast</h2>") && page.contains("/versions/1/publish"), "{page}");
+    let done = browser.done(&format!("{offer}/versions/1/publish"), &[]).await;
+    assert_eq!(done, format!("{offer}?done=published"));
+    while events.titles().await.1 != ["Breakfast"] {}
+    let (_, page) = browser.get(offer).await;
+    assert!(page.contains("/versions/3\"") && page.contains("<h1><bdi>Breakfast</bdi>"), "{page}");
+    let (_, log) = browser.get("/console/audit").await;
+    assert!(log.contains("offer.restore") && log.contains("version 1 again, as version 3"), "{log}");
+
+    browser.done(&format!("{offer}/versions/3/publish"), &[]).await;
+    assert!(!browser.get(offer).await.1.contains("/versions/4\""), "what is out already is no version more");
+    browser.done(&format!("{offer}/archive"), &[]).await;
+    while !events.titles().await.1.is_empty() {}
+    browser.done(&format!("{offer}/versions/2/publish"), &[]).await;
+    while events.titles().await.1 != ["Lunch"] {}
+    for nothing in [
+        format!("{offer}/versions/9"),
+        format!("{offer}/versions/x"),
+        "/console/offers/sharer/no/versions/1".to_owned(),
+    ] {
+        assert!(browser.get(&nothing).await.0.is_client_error(), "{nothing}");
+        assert!(browser.post(&format!("{nothing}/publish"), &[]).await.status.is_client_error(), "{nothing}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn of_a_large_fleet_an_offer_shows_first_who_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let browser = Browser::set_up(&server).await;
+    let there = server.router(false).await;
+    for _ in 0..51 {
+        server.router(false).await;
+    }
+    let form = [("title", "Hello"), ("target", "all"), ("cap_per_visit", "1"), ("priority", "50")];
+    let offer = browser.done("/console/offers/new", &form).await;
+    let offer = offer.split('?').next().unwrap();
+    browser.done(&format!("{offer}/publish"), &[]).await;
+    let mut events = there.events(None).await;
+    while events.titles().await.1 != ["Hello"] {}
+    let it_has_it = format!("/console/routers/{}\"", there.id);
+    loop {
+        let (_, page) = browser.get(offer).await;
+        assert_eq!(page.matches("href=\"/console/routers/r-").count(), 50, "{page}");
+        assert!(page.contains("And 2 more, "), "{page}");
+        if page.contains("1 of 52") {
+            assert!(!page.contains(&it_has_it), "who has it comes last");
+            break;
+        }
+    }
+    let (_, list) = browser.get("/console/offers").await;
+    assert!(list.contains("1 of 52"), "{list}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_for_a_router_that_is_gone_says_why_it_cannot_be_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let browser = Browser::set_up(&server).await;
+    let router = server.router(true).await;
+    let form = [
+        ("title", "Here"),
+        ("target", "routers"),
+        ("routers", router.id.as_str()),
+        ("cap_per_visit", "1"),
+        ("priority", "50"),
+    ];
+    let offer = browser.done("/console/offers/new", &form).await;
+    let offer = offer.split('?').next().unwrap();
+    browser.done(&format!("/console/routers/{}/revoke", router.id), &[]).await;
+    let answer = browser.post(&format!("{offer}/versions/1/publish"), &[]).await;
+    let page = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(
+        answer.status == StatusCode::CONFLICT && page.contains("One of the routers that it is for is not there."),
+        "{page}"
+    );
+    let answer = browser.post(&format!("{offer}/publish"), &[]).await;
+    let page = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(page.contains("One of the routers that it is for is not there."), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_network_that_asks_for_no_directory_is_shown_with_its_mark_and_nothing_else_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path()).await;
+    let browser = Browser::set_up(&server).await;
+    let router = server.router(true).await;
+    let network = |id: &str, ssid: &str| json!({"id": id, "ssid": ssid, "security": "open", "bss": [{"bssid": "02:00:00:00:0a:bc"}]});
+    let both = json!([network("home", "Quiet-Place_nomap"), network("yard", "a_optout_b")]);
+    assert!(router.announce(1, both).await.status.is_success());
+    for page in ["/console/networks".to_owned(), format!("/console/routers/{}", router.id)] {
+        let (_, page) = browser.get(&page).await;
+        for part in [
+            "Left out at their own wish",
+            "<bdi>home</bdi>",
+            "Its name has _nomap in it.",
+            "Its name has _optout in it.",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!page.contains("Quiet-Place") && !page.contains("a_optout_b") && !page.contains("0a:bc"), "{page}");
+    }
+    assert!(router.announce(2, json!([network("home", "Quiet-Place")])).await.status.is_success());
+    assert!(!browser.get("/console/networks").await.1.contains("Left out"), "it has another name");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_browser_gets_pages_for_errors_and_a_program_gets_problems() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::on(dir.path()).await;

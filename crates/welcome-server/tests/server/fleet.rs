@@ -36,7 +36,7 @@ async fn what_a_simulated_router_signs_is_taken_and_what_it_did_not_sign_is_not(
     let router = router(&server).await;
     let mut connection = fleet::http::Server::at(server.addr).connect().await.unwrap();
     let networks = serde_json::from_value(json!([network("cafe", "Café", "02:00:00:00:01:00")])).unwrap();
-    let announce = router.announce(&Announce { generation: 1, networks }).unwrap();
+    let announce = router.announce(&Announce { generation: 1, networks, ..Announce::default() }).unwrap();
     let batch: ReportBatch =
         serde_json::from_value(json!({"batch": "b-1", "reports": [{"network": "cafe", "what": "arrived"}]})).unwrap();
     let report = router.report(&batch).unwrap();

@@ -4,21 +4,26 @@
 //! One program for all, as each would have the whole server linked into it.
 #![allow(clippy::unwrap_used)]
 
+mod announce;
 mod api;
 mod arrivals;
 mod common;
 mod console;
 mod content;
 mod document;
+mod enrol;
 mod faults;
 mod fleet;
 mod limits;
+mod lookup;
 mod names;
 mod operate;
 mod ownership;
 mod process;
 mod push;
+mod reports;
 mod rotate;
+mod service;
 mod snapshots;
 mod tls;
 mod venue;

@@ -8,6 +8,7 @@ use crate::common::{Client, Router, SOON, Server, network};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use tempfile::tempdir;
+use testkit::postgres::Cluster;
 use tokio::net::{TcpStream, UnixDatagram};
 use tokio::time::{Instant, timeout};
 use welcome_server::Config;
@@ -87,6 +88,42 @@ async fn check_says_what_a_start_would_find_and_changes_nothing() {
     std::fs::write(here.path().join("data/welcome.sqlite"), "no database, though it is long enough to be one").unwrap();
     let damaged = checked(here.path(), &listen, 1).await;
     assert!(damaged.contains("bad     database") && damaged.contains("not a database"), "{damaged}");
+}
+
+#[tokio::test]
+#[allow(clippy::print_stderr, reason = "who skips says so")]
+async fn check_looks_at_postgres_and_changes_nothing_there() {
+    let here = tempdir().unwrap();
+    let Ok(cluster) = Cluster::start() else { return eprintln!("skipped: PostgreSQL is not here") };
+    let url = cluster.database().unwrap();
+    std::fs::write(here.path().join("config.toml"), format!("listen = \"127.0.0.1:0\"\ndatabase = {url:?}\n")).unwrap();
+    let options = ["--config", "config.toml", "--data", "data"];
+    let tables = || cluster.psql(&url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").unwrap();
+    let fresh = checked(here.path(), &options, 0).await;
+    assert!(fresh.contains("good    database PostgreSQL: the next start brings its tables up to date"), "{fresh}");
+    assert!(fresh.contains("good    key      data/master.key: the first start makes it"), "{fresh}");
+    assert_eq!(tables().trim(), "0");
+
+    let server = Program::start(here.path(), &[&["serve"], &options[..]].concat(), "info").await;
+    let beside = checked(here.path(), &options, 0).await;
+    assert!(beside.contains("good    database PostgreSQL: up to date"), "{beside}");
+    assert!(beside.contains("data/master.key: opens what is sealed"), "{beside}");
+    server.terminate().await;
+
+    let key = std::fs::read_to_string(here.path().join("data/master.key")).unwrap();
+    std::fs::write(here.path().join("data/master.key"), key.trim_end().chars().rev().collect::<String>()).unwrap();
+    let other = checked(here.path(), &options, 1).await;
+    assert!(other.contains("bad     key") && other.contains("not the key that the database was sealed"), "{other}");
+
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'x', true, '', 0)";
+    cluster.psql(&url, newer).unwrap();
+    let newer = checked(here.path(), &options, 1).await;
+    assert!(newer.contains("bad     database") && newer.contains("a newer version of welcome-server"), "{newer}");
+
+    cluster.crash().unwrap();
+    let away = checked(here.path(), &options, 1).await;
+    assert!(away.contains("bad     database PostgreSQL: cannot be reached: is it running"), "{away}");
 }
 
 #[tokio::test]

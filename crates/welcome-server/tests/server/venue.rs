@@ -115,7 +115,7 @@ async fn the_page_shows_what_is_on_in_the_language_of_whoever_reads() {
         "alt=\"A &#60;cup&#62;\"",
         &format!("src=\"../../content/{}\"", png["digest"].as_str().unwrap()),
         &format!("href=\"../../content/{}\"", html["digest"].as_str().unwrap()),
-        "#m1 { border-color: #0b5f6b }",
+        "#m1{--fill:#0b5f6b;--on:#ffffff;",
         "<bdi>&#60;Café&#62;</bdi>",
         "Read on",
     ] {

@@ -38,10 +38,7 @@ fn main() -> ExitCode {
     let wants = |name: &str| only.as_ref().is_none_or(|only| only == name);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let measured = runtime.map_err(Error::from).and_then(|runtime| {
-        println!(
-            "# server: {} connections, one request after the other; the load is on the same cores",
-            writes::CONNECTIONS
-        );
+        tell_what_is_measured();
         if wants("sqlite") {
             runtime.block_on(on_sqlite(program.clone()))?;
         }
@@ -59,6 +56,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// What a row's number is; how busy the machine is with other things is told at the start of each part.
+fn tell_what_is_measured() {
+    println!("# server.*: plain HTTP over loopback, the load on the same cores as the server and its database");
+    println!(
+        "# server.sse.bytes_per_router: what the server's resident memory grows by, divided by {ROUTERS} streams, each with its first set of offers"
+    );
+    println!(
+        "# server.fanout10k: from the request that publishes an offer for all until each of {ROUTERS} streams has carried it, signed for that router"
+    );
+    println!("# server.lookup_*: one connection, one look-up after the other, each to the last byte of its answer");
+    println!(
+        "# server.lookup_bssid: 24 BSSIDs of which 16 are listed; server.lookup_place: about 25 routers' 200 BSSIDs"
+    );
+    println!(
+        "# server.announce_rps, server.reports_rps: {} connections, one request after the other, each signed; on the disk before it is answered",
+        writes::CONNECTIONS
+    );
+    println!("# server.announce_rps: two networks on eight BSSIDs; server.reports_rps: batches of four reports");
+}
+
+/// The mean number of programs that wanted a processor in the last minute.
+fn tell_load(part: &str) {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("# {part}: {} runnable in the minute before, on {cores} cores", load.split(' ').next().unwrap_or("?"));
+}
+
 /// `EX_USAGE` of sysexits.h.
 const EXIT_USAGE: u8 = 64;
 
@@ -73,6 +97,7 @@ async fn on_sqlite(program: PathBuf) -> Result<(), Error> {
     fill::through(fill::sqlite(&file), |out| fill::write(out, Format::Insert, size, ROUTERS, &org, now()))?;
     println!("# sqlite1m: filled within {} s, {} MB", begin.elapsed().as_secs(), file.metadata()?.len() >> 20);
 
+    tell_load("sqlite1m");
     let running = program.serve()?;
     let routers = known(&running.there());
     streams::measure(&running, &token, &routers).await?;
@@ -101,6 +126,7 @@ async fn on_postgres(program: PathBuf) -> Result<(), Error> {
     fill::through(cluster.reader(&url), |out| fill::write(out, Format::Copy, size, ROUTERS, &org, now()))?;
     println!("# postgres10m: filled within {} s, {} MB", begin.elapsed().as_secs(), cluster.size(&url)? >> 20);
 
+    tell_load("postgres10m");
     let running = program.serve()?;
     lookups::measure(&running.there(), size, "postgres10m").await?;
     writes::measure(&running.there(), size, &known(&running.there()), ".postgres10m").await

@@ -58,7 +58,9 @@ fn announce(size: Size, routers: &[Router], connection: usize, n: u64) -> Reques
     let half = PER_ROUTER / 2;
     let networks =
         vec![network("guests", (0..half).map(bss).collect()), network("office", (half..PER_ROUTER).map(bss).collect())];
-    router.announce(&Announce { generation: n + 2, networks }).expect("it can be written as JSON")
+    router
+        .announce(&Announce { generation: n + 2, networks, ..Announce::default() })
+        .expect("it can be written as JSON")
 }
 
 /// One guest who comes, sees, presses and goes.

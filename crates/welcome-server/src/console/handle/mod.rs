@@ -5,6 +5,7 @@ mod door;
 mod fleet;
 mod live;
 mod networks;
+mod offer_versions;
 mod offers;
 mod organisation;
 mod reports;
@@ -83,6 +84,8 @@ pub(crate) fn table(app: Arc<App>) -> Table {
         .route(POST, "/console/offers/{sender}/{offer}/publish", EDITOR, offers::publish)
         .route(GET, "/console/offers/{sender}/{offer}/archive", EDITOR, offers::archive_page)
         .route(POST, "/console/offers/{sender}/{offer}/archive", EDITOR, offers::archive)
+        .route(GET, "/console/offers/{sender}/{offer}/versions/{version}", VIEWER, offer_versions::one)
+        .route(POST, "/console/offers/{sender}/{offer}/versions/{version}/publish", EDITOR, offer_versions::publish)
         .merge(pictures)
         .route(GET, "/console/reports", VIEWER, reports::page)
         .route(GET, "/console/reports.csv", VIEWER, reports::csv)

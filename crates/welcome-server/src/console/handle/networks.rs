@@ -10,14 +10,14 @@ use welcome_proto::{ChallengeId, NetworkId, RouterId};
 use super::super::desk::{Desk, Typed};
 use super::super::frame::Frame;
 use super::super::input::Input;
-use super::super::networks::{self, Challenge, NetworkLine, NetworkView, State};
+use super::super::networks::{self, Challenge, LeftOutLine, NetworkLine, NetworkView, State};
 use super::super::{offer_form, offers};
 use super::PAGE;
 use super::fleet::called;
 use crate::http::error::Error;
 use crate::http::for_this_moment;
 use crate::signal::Signal;
-use crate::store::{FleetFilter, FleetNetwork};
+use crate::store::{FleetFilter, FleetNetwork, LeftOut};
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -46,8 +46,21 @@ pub(super) async fn list(desk: Desk, Query(asked): Query<Asked>) -> Result<Respo
     rows.truncate(PAGE);
     let next = rows.last().filter(|_| more).map(|row| format!("{}.{}", row.router, row.network));
     let lines: Vec<_> = rows.into_iter().map(|row| line_of(&desk.frame, row)).collect();
-    let here = cursor.is_some().then_some(after.as_str());
-    Ok(desk.frame.ok(&networks::list(&desk.frame, q.trim(), &state, &lines, here, next.as_deref())))
+    let query = networks::Query { q: q.trim(), state: &state, after: cursor.is_some().then_some(after.as_str()) };
+    let left_out = left_out(&desk, None).await?;
+    Ok(desk.frame.ok(&networks::list(&desk.frame, query, &lines, &left_out, next.as_deref())))
+}
+
+/// What is in no directory, of all routers or of one.
+pub(super) async fn left_out(desk: &Desk, router: Option<&RouterId>) -> Result<Vec<LeftOutLine>, Error> {
+    let rows = desk.app.store.left_out(desk.org()?, router, PAGE).await?;
+    let line = |row: LeftOut| LeftOutLine {
+        id: row.network.to_string(),
+        mark: row.mark,
+        router: called(&row.router_name, &row.router).to_owned(),
+        router_href: desk.frame.to(&format!("routers/{}", row.router)),
+    };
+    Ok(rows.into_iter().map(line).collect())
 }
 
 /// `GET /console/networks/{router}/{network}`.

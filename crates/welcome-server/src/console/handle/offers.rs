@@ -14,8 +14,9 @@ use super::super::frame::{Frame, Place};
 use super::super::input::Input;
 use super::super::offers::{self, OfferLine, OfferView, State, target_name};
 use super::super::picture::{Picture, picture};
-use super::super::words::fill;
+use super::super::words::{Words, fill};
 use super::super::{offer_form, picture as pictures};
+use super::PAGE;
 use super::fleet::called;
 use crate::http::error::Error;
 use crate::signal::Signal;
@@ -34,6 +35,7 @@ pub(super) struct Asked {
 pub(super) async fn list(desk: Desk, Query(Asked { q, state }): Query<Asked>) -> Result<Response, Error> {
     let (org, store) = (desk.org()?, &desk.app.store);
     let text = q.trim().to_lowercase();
+    let reach = store.offer_reach(org).await?;
     let mut lines = Vec::new();
     for offer in store.org_offers(org, None).await? {
         let now = state_of(&offer);
@@ -46,9 +48,8 @@ pub(super) async fn list(desk: Desk, Query(Asked { q, state }): Query<Asked>) ->
         if !is_asked || !offer.offer.contents().any(|c| c.title.to_lowercase().contains(&text)) {
             continue;
         }
-        let routers = store.routers_of_offer(org, offer.sender, &offer.offer.id).await?;
-        let has = routers.iter().filter(|(_, _, has, _)| *has).count();
-        lines.push(line_of(&desk.frame, &offer, has, routers.len()));
+        let reach = reach.get(&(offer.sender, offer.offer.id.clone())).copied().unwrap_or_default();
+        lines.push(line_of(&desk.frame, &offer, reach));
     }
     Ok(desk.frame.ok(&offers::list(&desk.frame, q.trim(), &state, &lines)))
 }
@@ -57,13 +58,19 @@ pub(super) async fn list(desk: Desk, Query(Asked { q, state }): Query<Asked>) ->
 pub(super) async fn one(desk: Desk, Path(path): Path<(Sender, OfferId)>) -> Result<Response, Error> {
     let (org, store) = (desk.org()?, &desk.app.store);
     let offer = find(&desk, &path).await?;
-    let routers = store.routers_of_offer(org, path.0, &path.1).await?;
+    let mut routers = store.routers_of_offer(org, path.0, &path.1).await?;
     let has = routers.iter().filter(|(_, _, has, _)| *has).count();
+    let reach = (routers.len() as u64, has as u64);
+    let shown = routers.iter().map(|(.., shown)| shown).sum();
+    routers.sort_by_key(|(_, _, has, _)| *has);
+    routers.truncate(PAGE);
     let versions = store.offer_versions(org, path.0, &path.1).await?;
     let view = OfferView {
-        line: line_of(&desk.frame, &offer, has, routers.len()),
+        line: line_of(&desk.frame, &offer, reach),
         ssid: ssid(&desk, &offer.offer).await?,
-        shown: routers.iter().map(|(.., shown)| shown).sum(),
+        shown,
+        more: reach.0 - routers.len() as u64,
+        published: offer.published,
         offer: offer.offer,
         versions: versions.into_iter().map(|v| (v.version, v.at, v.author)).collect(),
         routers: routers
@@ -133,10 +140,9 @@ pub(super) async fn publish_page(desk: Desk, Path(path): Path<(Sender, OfferId)>
 pub(super) async fn publish(desk: Desk, Path(path): Path<(Sender, OfferId)>) -> Result<Response, Error> {
     let version = find(&desk, &path).await?.version;
     let change = desk.app.store.publish_offer(desk.org()?, path.0, &path.1, version, desk.by()).await?;
-    if change == OfferChange::TooMany {
-        let w = desk.frame.words;
-        let text = w.offer_too_many.to_owned();
-        return Ok(ask(&desk, &path, (w.publish_offer, text, "publish", w.publish), true));
+    let w = desk.frame.words;
+    if let Some(problem) = refusal(w, &change) {
+        return Ok(ask(&desk, &path, (w.publish_offer, problem.to_owned(), "publish", w.publish), true));
     }
     changed(&desk, &path, change, "published").await
 }
@@ -159,14 +165,26 @@ pub(super) fn path_of(sender: Sender, offer: &OfferId) -> String {
     format!("/console/offers/{}/{offer}", sender.as_str())
 }
 
-async fn changed(
+/// Why routers cannot have it, where a person can do something about it.
+pub(super) fn refusal(w: &Words, change: &OfferChange) -> Option<&'static str> {
+    match change {
+        OfferChange::TooMany => Some(w.offer_too_many),
+        OfferChange::NoRouter => Some(w.offer_no_router),
+        OfferChange::Changed | OfferChange::Same | OfferChange::NotFound | OfferChange::NoFile(_) => None,
+    }
+}
+
+/// Tells the routers, and goes to the page of the offer.
+pub(super) async fn changed(
     desk: &Desk,
     (sender, offer): &(Sender, OfferId),
     change: OfferChange,
     what: &'static str,
 ) -> Result<Response, Error> {
     match change {
-        OfferChange::NotFound | OfferChange::TooMany | OfferChange::NoFile(_) => return Err(Error::NotFound),
+        OfferChange::NotFound | OfferChange::NoRouter | OfferChange::TooMany | OfferChange::NoFile(_) => {
+            return Err(Error::NotFound);
+        }
         OfferChange::Changed => desk.app.signal(Signal::Org(desk.org()?.clone())).await,
         OfferChange::Same => {}
     }
@@ -214,7 +232,7 @@ async fn save(
     let sender = path.map_or(Sender::Sharer, |(sender, _)| *sender);
     match desk.app.store.put_offer(desk.org()?, sender, &offer, &targets, false, desk.by()).await? {
         OfferChange::Changed | OfferChange::Same => {}
-        OfferChange::NotFound => return Err(Error::NotFound),
+        OfferChange::NotFound | OfferChange::NoRouter => return Err(Error::NotFound),
         OfferChange::TooMany => return Err(Error::Full("a router takes no more offers")),
         OfferChange::NoFile(_) => {
             input.problem("picture", w.bad_picture);
@@ -253,18 +271,19 @@ async fn keep(desk: &Desk, Picture { kind, bytes }: Picture) -> Result<File, Err
 }
 
 /// The name of a network where the offer may be shown; of any, if nothing says which.
-async fn ssid(desk: &Desk, offer: &Offer) -> Result<String, Error> {
+pub(super) async fn ssid(desk: &Desk, offer: &Offer) -> Result<String, Error> {
     let filter = FleetFilter { network: offer.networks.first(), ..FleetFilter::default() };
     let found = desk.app.store.org_networks(desk.org()?, &filter, desk.frame.now, 1).await?;
     Ok(found.first().map_or_else(String::new, |row| row.ssid.to_string()))
 }
 
-async fn find(desk: &Desk, (sender, offer): &(Sender, OfferId)) -> Result<OrgOffer, Error> {
+pub(super) async fn find(desk: &Desk, (sender, offer): &(Sender, OfferId)) -> Result<OrgOffer, Error> {
     let found = desk.app.store.org_offers(desk.org()?, Some((*sender, offer))).await?;
     found.into_iter().next().ok_or(Error::NotFound)
 }
 
-fn line_of(frame: &Frame, offer: &OrgOffer, has: usize, shall: usize) -> OfferLine {
+/// With how many routers it is for, and how many have it.
+pub(super) fn line_of(frame: &Frame, offer: &OrgOffer, (shall, has): (u64, u64)) -> OfferLine {
     let first = offer.offer.language.iter();
     OfferLine {
         id: format!("{}/{}", offer.sender.as_str(), offer.offer.id),
@@ -273,8 +292,8 @@ fn line_of(frame: &Frame, offer: &OrgOffer, has: usize, shall: usize) -> OfferLi
         target: target_name(frame, &offer.targets),
         languages: first.chain(offer.offer.translations.keys()).map(ToString::to_string).collect(),
         changed: offer.changed,
-        has: has as u64,
-        shall: shall as u64,
+        has,
+        shall,
     }
 }
 

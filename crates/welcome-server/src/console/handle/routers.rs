@@ -15,7 +15,7 @@ use super::super::routers::{self, MAX_TAGS, RouterLine, RouterView};
 use super::super::words::{Words, fill};
 use super::PAGE;
 use super::fleet::{called, is_online};
-use super::networks::line_of;
+use super::networks::{left_out, line_of};
 use super::offers::path_of;
 use crate::http::MAX_NAME;
 use crate::http::error::Error;
@@ -156,6 +156,7 @@ async fn view(desk: &Desk, router: &RouterId) -> Result<RouterView, Error> {
         enrolled: row.enrolled,
         line: line(row, frame.now),
         networks: networks.into_iter().map(|row| line_of(frame, row)).collect(),
+        left_out: left_out(desk, Some(router)).await?,
         offers,
         reports: last.map(|(at, report)| (at, report.network.to_string(), said(frame.words, &report.what))).collect(),
     })

@@ -1,12 +1,13 @@
 //! An offer as a phone shows it.
 
+use std::borrow::Cow;
+
 use askama::Template;
-use welcome_proto::Color;
-use welcome_proto::color::{on, readable};
 use welcome_proto::offer::Content;
 
 use super::{Html, html};
 use crate::console::words::Words;
+use crate::message::Colors;
 
 /// A phone with an offer on it.
 #[derive(Debug, Template)]
@@ -33,7 +34,13 @@ impl Preview<'_> {
     /// What is on its screen.
     pub(crate) fn screen(&self) -> Html {
         let Preview { words, ssid, content, language, .. } = *self;
-        html(&Screen { words, ssid, content, language, colors: content.color.map(Colors::of) })
+        let mut content = Cow::Borrowed(content);
+        if content.title.is_empty() {
+            // A title has to be there in the end, and its place is shown until it is.
+            content.to_mut().title = words.title.to_owned();
+        }
+        let colors = content.color.map(Colors::of);
+        html(&Screen { words, ssid, content, language, colors, files: "/v1/content/", beside: true })
     }
 
     fn colors(&self) -> Option<Colors> {
@@ -46,32 +53,18 @@ impl Preview<'_> {
 struct Screen<'a> {
     words: &'static Words,
     ssid: &'a str,
-    content: &'a Content,
+    content: Cow<'a, Content>,
     language: &'a str,
+    /// For the script of the editor: a style cannot come with what it asks for.
     colors: Option<Colors>,
+    files: &'static str,
+    beside: bool,
 }
-
-/// A sharer's colour as the router's page uses it.
-#[derive(Debug)]
-struct Colors {
-    fill: Color,
-    on: Color,
-    light: Color,
-    dark: Color,
-}
-
-impl Colors {
-    fn of(color: Color) -> Self {
-        Self { fill: color, on: on(color), light: readable(color, LIGHT_SHEET), dark: readable(color, DARK_SHEET) }
-    }
-}
-
-/// `--sheet` of the page of a router.
-const LIGHT_SHEET: Color = Color([0xff, 0xff, 0xff]);
-const DARK_SHEET: Color = Color([0x1b, 0x22, 0x21]);
 
 #[cfg(test)]
 mod tests {
+    use welcome_proto::Color;
+
     use super::*;
     use crate::console::words::ENGLISH;
 

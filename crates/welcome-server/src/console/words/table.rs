@@ -241,6 +241,11 @@ words! {
     state_verified: "verified", "已验证";
     state_conflict: "conflict", "冲突";
     state_expired: "expired", "已过期";
+    state_left_out: "not listed", "不列出";
+    left_out: "Left out at their own wish", "应其要求不列出";
+    left_out_text: "A Wi-Fi whose name ends in _nomap or contains _optout asks to be in no directory. We keep to that, and of such a network no more than you see here. Give it another name to share it.", "名称以 _nomap 结尾或包含 _optout 的 Wi-Fi 表示不愿进入任何目录。我们遵守这一点，并且只保存此处显示的内容。如需共享，请更改其名称。";
+    left_out_because: "Its name has {mark} in it.", "其名称含有 {mark}。";
+    why: "Why", "原因";
     bssids: "BSSIDs", "BSSID";
     security: "Security", "加密方式";
     open_network: "open", "开放";
@@ -316,6 +321,11 @@ words! {
     routers_have_it: "Routers that have it", "已收到的路由器";
     languages: "Languages", "语言";
     versions: "Versions", "版本历史";
+    versions_hint: "Each is kept. Open one to see it, or to go back to it.", "每个版本都会保留。打开即可查看，或恢复到该版本。";
+    version_n: "Version {n}", "版本 {n}";
+    is_published_version: "Routers have this version.", "路由器上就是此版本。";
+    publish_again: "Publish this version again", "再次发布此版本";
+    publish_again_text: "What stood in it, and for whom it was, becomes the newest version. Routers get it within a second.", "其内容与对象将成为最新版本，路由器会在一秒内收到。";
     edit: "Edit", "编辑";
     publish: "Publish", "发布";
     publish_offer: "Publish this offer?", "发布此消息？";
@@ -326,6 +336,7 @@ words! {
     offer_published: "The offer is published.", "消息已发布。";
     offer_archived: "The offer is archived.", "消息已归档。";
     offer_too_many: "A router takes at most 64 offers and 60 KiB of them. Archive some first.", "每台路由器最多 64 条消息、共 60 KiB。请先归档一些。";
+    offer_no_router: "One of the routers that it is for is not there. Edit for whom it is.", "其中一台目标路由器已不存在。请修改对象。";
     is_draft: "This is a draft: nobody sees it until you publish it.", "这是草稿：发布之前无人可见。";
     is_changed: "Routers have an older version. Publish again to send the changes.", "路由器上是旧版本。再次发布以发送更改。";
     shown: "Shown", "展示次数";
@@ -334,6 +345,7 @@ words! {
     show_preview: "Show preview", "显示预览";
     welcome_to: "Welcome to", "欢迎来到";
     your_network: "Your Wi-Fi", "您的 Wi-Fi";
+    open: "Open", "打开";
     read_on: "Read on", "了解更多";
     title: "Title", "标题";
     text: "Text", "正文";
@@ -387,6 +399,7 @@ words! {
     priority_hint: "0 to 100; the higher comes first.", "0 到 100，数值越大越靠前。";
     save_draft: "Save", "保存";
     no_routers_have_it: "Not on any router", "尚未发送到任何路由器";
+    and_more: "And {n} more, which have it or wait for it.", "以及另外 {n} 台已收到或等待接收的路由器。";
     no_routers_have_it_text: "Once it is published, each router that has it is listed here.", "发布后，已收到的路由器会列在这里。";
     say_now: "Say now", "即时广播";
     say_lead: "Whoever is on this network at this moment sees it at once, for five minutes. It is not kept.", "此刻在该网络上的人会立即看到，持续五分钟。内容不会保存。";
