@@ -201,9 +201,9 @@ mod tests {
                         values.join("|")
                     };
                     assert!(format!("{line} ").contains(&format!("{long} {value} ")), "{long} is told without {value}");
-                }
-                for default in argument.get_default_values() {
-                    assert!(HELP.contains(default.to_str().unwrap()), "{long} is told without its default");
+                    for default in argument.get_default_values() {
+                        assert!(HELP.contains(default.to_str().unwrap()), "{long} is told without its default");
+                    }
                 }
             }
             for command in command.get_subcommands() {

@@ -113,8 +113,7 @@ pub const TARGETS: [Target; 6] = [
         triple: "x86_64-unknown-linux-musl",
         qemu: "qemu-x86_64-static",
         zig: "x86_64-linux-musl",
-        // Puts what repeats into functions; on aarch64 and RISC-V it does so unasked.
-        rustflags: &["-Cllvm-args=-enable-machine-outliner=always"],
+        rustflags: &[],
         limits: Limits { binary: 2_360_000, package: 1_270_000 },
         elf: (64, LITTLE, 62),
         archs_24_10: &["x86_64"],
