@@ -154,7 +154,8 @@ fn variable(target: &Target) -> String {
 pub fn rustflags(target: &Target, panic_messages: bool) -> String {
     let mut flags = String::from(
         // crt1.o and libc.a come from zig. mips and riscv64 would be dynamic. Nothing unwinds. Of a type that writes itself for
-        // debugging the name is enough. A place in memory that changes from run to run (ASLR) takes a twelfth more room.
+        // debugging the name is enough. Static programs that may lie anywhere (ASLR) rustc makes for x86_64 alone, and zig
+        // does not link them.
         "-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
          -Cforce-unwind-tables=no --cfg=libc_unstable_musl_v1_2 -Zunstable-options -Zfmt-debug=shallow",
     );
