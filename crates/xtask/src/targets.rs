@@ -89,7 +89,7 @@ pub const TARGETS: [Target; 6] = [
         // Soft float.
         zig: "mipsel-linux-musleabi",
         rustflags: &[],
-        limits: Limits { binary: 2_460_000, package: 1_160_000 },
+        limits: Limits { binary: 2_390_000, package: 1_130_000 },
         elf: (32, LITTLE, 8),
         archs_24_10: MIPSEL,
         archs_25_12: MIPSEL,
@@ -101,7 +101,7 @@ pub const TARGETS: [Target; 6] = [
         // Soft float.
         zig: "mips-linux-musleabi",
         rustflags: &[],
-        limits: Limits { binary: 2_460_000, package: 1_160_000 },
+        limits: Limits { binary: 2_390_000, package: 1_130_000 },
         elf: (32, BIG, 8),
         // The 4KEc of Realtek's RTL838x is MIPS32 release 2, too; since 25.12 it uses the packages of the 24Kc.
         archs_24_10: &["mips_24kc", "mips_4kec"],

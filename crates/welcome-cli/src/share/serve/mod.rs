@@ -1,9 +1,8 @@
 //! `welcome share serve`: says the messages of a network in it, from a computer of the sharer's.
 //!
 //! In: which network, and the interface that is in it. Out: the messages over HTTP (`http`), told by multicast DNS until
-//! this ends. What is said is the `stock`: from the server whenever that can be reached (`fetch`), and
-//! else what is kept. Nothing else
-//! of this computer is told to anybody.
+//! this ends. What is said is the `stock`: from the server whenever that can be reached (`fetch`), and else what is kept.
+//! Nothing else of this computer is told to anybody.
 
 mod fetch;
 mod http;
