@@ -45,7 +45,6 @@ pub(crate) async fn events(State(app): Shared, headers: HeaderMap, signed: Signe
         told: Told::default(),
         ready: VecDeque::new(),
         look: Some(What::Anything),
-        told_so: false,
         beats: 0,
     };
     let body = stream::unfold(feed, |mut feed| async {
@@ -77,8 +76,6 @@ struct Feed {
     ready: VecDeque<String>,
     /// Where there may be more.
     look: Option<What>,
-    /// Whether somebody has said so.
-    told_so: bool,
     beats: u32,
 }
 
@@ -108,7 +105,7 @@ impl Feed {
                 return Some(sse::HEART_BEAT.to_owned());
             }
             match timeout(HEART_BEAT, self.subscription.woken()).await {
-                Ok(Woken::Changed(what)) => (self.look, self.told_so) = (Some(what), true),
+                Ok(Woken::Changed(what)) => self.look = Some(what),
                 Ok(Woken::Said(event)) => return Some(event.to_string()),
                 Ok(Woken::Over) => return None,
                 // Looks, too: whoever made a change may have hung up between its commit and its word to the hub.
@@ -125,34 +122,19 @@ impl Feed {
     async fn read(&mut self, what: What) -> Result<bool, StoreError> {
         let app = Arc::clone(&self.app);
         let _turn = app.turns.acquire().await.expect("nobody closes it");
-        // The set is dearer than its revision; where there is another one for sure, the set alone is read.
-        let is_other = std::mem::take(&mut self.told_so) && what == What::Offers;
-        if !is_other {
-            let Some(revision) = self.app.store.offers_revision(&self.router).await? else { return Ok(false) };
-            if self.sent == Some(revision) {
-                return self.rest(what).await;
-            }
+        let Some(revision) = self.app.store.offers_revision(&self.router).await? else { return Ok(false) };
+        if self.sent != Some(revision) {
+            self.offers().await?;
         }
-        if !self.offers().await? {
-            return Ok(false);
-        }
-        self.rest(what).await
-    }
-
-    /// Reads what there is beside offers, where that is asked for.
-    async fn rest(&mut self, what: What) -> Result<bool, StoreError> {
         if what == What::Anything {
             self.told.read(&self.app, &self.org, &self.router, &mut self.ready).await?;
         }
         Ok(true)
     }
 
-    /// The set, signed for this router alone, unless the reader has it. `false` if the router was removed.
-    async fn offers(&mut self) -> Result<bool, StoreError> {
-        let Some(OfferSet { revision, offers }) = self.app.store.offers(&self.router).await? else { return Ok(false) };
-        if self.sent == Some(revision) {
-            return Ok(true);
-        }
+    /// The set, signed for this router alone.
+    async fn offers(&mut self) -> Result<(), StoreError> {
+        let Some(OfferSet { revision, offers }) = self.app.store.offers(&self.router).await? else { return Ok(()) };
         let key = self.app.keys.of(&self.org).await?;
         let sign =
             |row: OfferRow| key.sign(&Statement { router: self.router.clone(), sender: row.sender, offer: row.offer });
@@ -163,6 +145,6 @@ impl Feed {
         self.app.presence.sent(&self.router, revision);
         self.app.metrics.offers_pushed.inc();
         self.ready.push_back(sse::encode(EVENT_OFFERS, Some(&revision.to_string()), &data));
-        Ok(true)
+        Ok(())
     }
 }
