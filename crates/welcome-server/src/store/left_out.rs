@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{Any, AssertSqlSafe, Transaction};
 use welcome_proto::{Mark, NetworkId, RouterId};
 
-use super::{Result, Store, length, read_id};
+use super::{Result, Store, length, many, read_id};
 use crate::ids::OrgId;
 
 /// A network that is left out.
@@ -53,13 +53,14 @@ pub(super) async fn put_left_out(
     left_out: &BTreeMap<NetworkId, Mark>,
 ) -> Result<()> {
     sqlx::query("DELETE FROM left_out WHERE router = $1").bind(router.as_str()).execute(&mut **tx).await?;
-    for (network, mark) in left_out {
-        sqlx::query("INSERT INTO left_out (router, id, mark) VALUES ($1, $2, $3)")
-            .bind(router.as_str())
-            .bind(network.as_str())
-            .bind(mark.as_str())
-            .execute(&mut **tx)
-            .await?;
+    if left_out.is_empty() {
+        return Ok(());
     }
+    let sql = format!("INSERT INTO left_out (router, id, mark) VALUES {}", many(left_out.len(), 1, 2));
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(router.as_str());
+    for (network, mark) in left_out {
+        query = query.bind(network.as_str()).bind(mark.as_str());
+    }
+    query.execute(&mut **tx).await?;
     Ok(())
 }

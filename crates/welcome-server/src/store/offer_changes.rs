@@ -98,12 +98,7 @@ impl Store {
         version: u64,
         by: By<'_>,
     ) -> Result<OfferChange> {
-        let mut tx = self.begin().await?;
-        let change = publish_version(&mut tx, One { org, sender, offer }, int(version), by).await?;
-        if change == OfferChange::Changed {
-            tx.commit().await?;
-        }
-        Ok(change)
+        publish_and_end(self.begin().await?, One { org, sender, offer }, int(version), by).await
     }
 
     /// Goes back to a version of an offer: what stood in it, and for whom, becomes the newest version, which is published.
@@ -117,8 +112,8 @@ impl Store {
     ) -> Result<OfferChange> {
         let one = One { org, sender, offer };
         let mut tx = self.begin().await?;
-        let touched = one
-            .query("UPDATE offers SET changed = $4 WHERE org = $1 AND sender = $2 AND id = $3")
+        // Nobody else changes it before we have ended.
+        one.query("UPDATE offers SET changed = $4 WHERE org = $1 AND sender = $2 AND id = $3")
             .bind(int(by.at))
             .execute(&mut *tx)
             .await?;
@@ -130,19 +125,13 @@ impl Store {
             .bind(int(version))
             .fetch_optional(&mut *tx)
             .await?;
-        let Some((body, targets)) = kept.filter(|_| touched.rows_affected() > 0) else {
-            return Ok(OfferChange::NotFound);
-        };
+        let Some((body, targets)) = kept else { return Ok(OfferChange::NotFound) };
         let (newest, is_new) = version_with(&mut tx, one, &read_json(&body, "offer")?, &targets, by).await?;
         if is_new {
             let detail = format!("version {version} again, as version {newest}");
             note(&mut tx, Some(org), by, "offer.restore", offer.as_str(), &detail).await?;
         }
-        let change = publish_version(&mut tx, one, newest, by).await?;
-        if change == OfferChange::Changed {
-            tx.commit().await?;
-        }
-        Ok(change)
+        publish_and_end(tx, one, newest, by).await
     }
 
     /// Takes an offer from all routers; it stays to be read, and to be published again.
@@ -228,6 +217,15 @@ async fn version_with(
         .await?;
     }
     Ok((version, true))
+}
+
+/// Publishes a version, and keeps what was done in this transaction, unless routers have it already or cannot have it.
+async fn publish_and_end(mut tx: Transaction<'_, Any>, one: One<'_>, version: i64, by: By<'_>) -> Result<OfferChange> {
+    let change = publish_version(&mut tx, one, version, by).await?;
+    if change == OfferChange::Changed {
+        tx.commit().await?;
+    }
+    Ok(change)
 }
 
 async fn publish_version(tx: &mut Transaction<'_, Any>, one: One<'_>, version: i64, by: By<'_>) -> Result<OfferChange> {
