@@ -1,7 +1,7 @@
 //! Whether a message is of whom it says it is, and what it says.
 //!
-//! In: an offer as the router, the server or a computer of the sharer's gave it, and the entry of the list by which the network was joined. Out: a
-//! [`Message`] with what speaks for it, or why it is refused. Pure.
+//! In: an offer as the router, the server or a computer of the sharer's gave it, and the entry of the list by which the
+//! network was joined. Out: a [`Message`] with what speaks for it, or why it is refused. Pure.
 //!
 //! Nobody on the way is believed. A message of the sharer or the operator is the text that was signed and nothing beside
 //! it: a copy in the clear that a router puts next to a good signature is not looked at.

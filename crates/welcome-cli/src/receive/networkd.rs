@@ -5,11 +5,12 @@
 //!
 //! NetworkManager has nothing to ask for: its own DHCP client neither requests option 114 nor hands it on, even if it comes.
 
-use anyhow::{Context as _, anyhow, bail};
+use crate::system_bus;
+use anyhow::{Context as _, bail};
 use nix::net::if_::if_nametoindex;
 use serde::Deserialize;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use zbus::Connection;
 
 /// What is named on that interface; nothing if networkd does not have it, or knows of none.
@@ -18,10 +19,8 @@ use zbus::Connection;
 /// When it says something that cannot be understood.
 pub(super) async fn captive_uri(interface: &str) -> anyhow::Result<Option<String>> {
     let index = i32::try_from(if_nametoindex(interface)?)?;
-    let connecting = zbus::connection::Builder::system().method_timeout(DEADLINE).build();
-    let bus = timeout(DEADLINE, connecting).await.map_err(|_| anyhow!("the system bus does not answer"))??;
-    // Asking one that does not run would start it.
-    if !is_here(&bus).await? {
+    let bus = system_bus::open(DEADLINE).await?;
+    if !system_bus::is_here(&bus, NETWORKD).await? {
         return Ok(None);
     }
     for look in 0..LOOKS {
@@ -35,12 +34,6 @@ pub(super) async fn captive_uri(interface: &str) -> anyhow::Result<Option<String
         }
     }
     Ok(None)
-}
-
-async fn is_here(bus: &Connection) -> anyhow::Result<bool> {
-    let dbus = "org.freedesktop.DBus";
-    let answer = bus.call_method(Some(dbus), "/org/freedesktop/DBus", Some(dbus), "NameHasOwner", &(NETWORKD,)).await?;
-    Ok(answer.body().deserialize()?)
 }
 
 async fn describe(bus: &Connection, index: i32) -> anyhow::Result<Link> {

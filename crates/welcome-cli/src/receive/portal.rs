@@ -1,7 +1,7 @@
 //! The captive portal API (RFC 8908): where to read on, at a network whose router and server say nothing.
 //!
-//! In: its address, from a person, the lease, or whoever configures the interface (RFC 8910). Out: the link for people, as [`News`]. It is asked by HTTPS, once, and
-//! nothing else of it is believed: whether something is in the way a person sees.
+//! In: its address, from a person, the lease, or whoever configures the interface (RFC 8910). Out: the link for people, as
+//! [`News`]. It is asked by HTTPS, once, and nothing else of it is believed: whether something is in the way a person sees.
 
 use super::{News, networkd};
 use crate::directory::{body, client};

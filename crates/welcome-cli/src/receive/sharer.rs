@@ -1,8 +1,9 @@
 //! Asks in the network whether a computer of the sharer's has the message there (`welcome share serve`).
 //!
 //! In: the interface that is in the network, and when its route has changed. Out: what is signed, as [`News`]. It is asked
-//! once for each route, for some seconds, by multicast DNS; a few who answer are asked for what they have, if they are neighbours. Anybody in the network may answer:
-//! of what they say only the statements are taken, and those are held against the list.
+//! once for each route, for some seconds, by multicast DNS; a few who answer are asked for what they have, if they are
+//! neighbours. Anybody in the network may answer: of what they say only the statements are taken, and those are held
+//! against the list.
 
 use super::News;
 use super::router::{Trouble, welcome};

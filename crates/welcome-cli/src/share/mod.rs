@@ -1,8 +1,8 @@
 //! `welcome share`: what a sharer does by hand, whether their router has an agent or not.
 //!
 //! [`args`] says what is asked, `choose` finds the network that is meant among theirs and those on the air, `api` asks
-//! the server. `verify` proves a network by what `hearing` has gathered, `message` writes what is shown there, `serve` says it in the network, `show` tells how
-//! things stand.
+//! the server. `verify` proves a network by what `hearing` has gathered, `message` writes what is shown there, `serve` says
+//! it in the network, `show` tells how things stand.
 //!
 //! What was begun at the server and is not finished is kept in `Pending`, and taken back when the command fails or is
 //! interrupted. A challenge that is left behind by a crash ends by itself, and the router's name comes back with it.

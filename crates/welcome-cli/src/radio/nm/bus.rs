@@ -4,10 +4,10 @@
 //! meaning is given to it here.
 
 use crate::exit::Failure;
+use crate::system_bus;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::time::timeout;
 use welcome_proto::Bssid;
 use zbus::wire::DynamicDeserialize;
 use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant};
@@ -54,10 +54,7 @@ impl Bus {
     /// # Errors
     /// When there is no system bus.
     pub(in super::super) async fn open() -> Result<Self, Failure> {
-        let late = || zbus::Error::Failure("the system bus did not answer".into());
-        let connecting = zbus::connection::Builder::system().method_timeout(DEADLINE).build();
-        let connection = timeout(DEADLINE, connecting).await.unwrap_or_else(|_| Err(late()));
-        Ok(Self(connection.map_err(Error)?))
+        Ok(Self(system_bus::open(DEADLINE).await.map_err(Error)?))
     }
 
     /// The Wi-Fi device with this interface, or the first one, that NetworkManager manages.
@@ -68,8 +65,7 @@ impl Bus {
         &self,
         interface: Option<&str>,
     ) -> Result<Option<(String, Device)>, Failure> {
-        // Asking one that does not run could start it.
-        if !self.is_here().await? {
+        if !system_bus::is_here(&self.0, NM).await.map_err(Error)? {
             return Ok(None);
         }
         let devices: Vec<OwnedObjectPath> = self.call(ROOT, NM, "GetDevices", &()).await?;
@@ -97,13 +93,6 @@ impl Bus {
         }
         let address: String = self.get(point.as_str(), ACCESS_POINT, "HwAddress").await?;
         Ok(address.parse().ok())
-    }
-
-    async fn is_here(&self) -> Result<bool, Error> {
-        let dbus = "org.freedesktop.DBus";
-        let answer =
-            self.0.call_method(Some(dbus), "/org/freedesktop/DBus", Some(dbus), "NameHasOwner", &(NM,)).await?;
-        Ok(answer.body().deserialize()?)
     }
 
     /// Calls a method.
