@@ -52,12 +52,7 @@ impl Scene {
     /// # Errors
     /// When any of it does not start.
     pub(crate) fn set_up() -> Result<Self> {
-        lay_network()?;
-        write_dhcp_script()?;
-        let keys = [("shared", SHARED_KEY), ("owner", OWNER_KEY)];
-        let point = AccessPoint::start(&[Bss { ssid: SSID, keys: &keys, bridge: Some(BRIDGE) }])?;
-        let dnsmasq = start_dnsmasq(&[(BRIDGE, "10.77.0")])?;
-        let directory = Directory::start()?;
+        let (point, dnsmasq, directory) = start_cafe(&[("shared", SHARED_KEY), ("owner", OWNER_KEY)])?;
         let shared = Shared { network: "cafe", key: SHARED_KEY };
         let agent = Agent::start(&shared, &directory.enrolment_token)?;
         let router = directory.await_router().context("the agent and its server")?;
@@ -84,11 +79,19 @@ impl Scene {
     }
 }
 
-/// The router with its bridge, the Internet side, and the cable between them.
+/// The router, the air and the server: the network is up with these passphrases, and gives addresses to whoever joins.
 ///
 /// # Errors
-/// When the kernel refuses.
-pub(crate) fn lay_network() -> Result<()> {
+/// When any of it does not start.
+pub(crate) fn start_cafe(keys: &[(&str, &str)]) -> Result<(AccessPoint, Daemon, Directory)> {
+    lay_network()?;
+    write_dhcp_script()?;
+    let point = AccessPoint::start(&[Bss { ssid: SSID, keys, bridge: Some(BRIDGE) }])?;
+    Ok((point, start_dnsmasq(&[(BRIDGE, "10.77.0")])?, Directory::start()?))
+}
+
+/// The router with its bridge, the Internet side, and the cable between them.
+fn lay_network() -> Result<()> {
     add_namespace(AP)?;
     add_namespace(NET)?;
     give_radio(0, AP)?;

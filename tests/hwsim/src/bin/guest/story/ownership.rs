@@ -13,15 +13,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::access_point::{AccessPoint, Bss};
+use crate::access_point::AccessPoint;
 use crate::agent::{Agent, Shared};
 use crate::checks::Checks;
 use crate::client::{Client, GREETED};
 use crate::directory::Directory;
 use crate::network::remove_cable;
 use crate::process::Daemon;
-use crate::scene::{BRIDGE, MOBILE, SHARED_KEY, SSID, TITLE, connect_to_server, lay_network, start_dnsmasq};
-use crate::station::{FREQUENCY, Station, write_dhcp_script};
+use crate::scene::{MOBILE, SHARED_KEY, SSID, TITLE, connect_to_server, start_cafe};
+use crate::station::{FREQUENCY, Station};
 use crate::wait::until;
 
 /// Of the first access point, and of the one in its place.
@@ -65,12 +65,7 @@ pub(crate) fn tell() -> Result<bool> {
 
 impl Scene {
     fn set_up() -> Result<Self> {
-        lay_network()?;
-        write_dhcp_script()?;
-        let keys = [("shared", SHARED_KEY)];
-        let point = AccessPoint::start(&[Bss { ssid: SSID, keys: &keys, bridge: Some(BRIDGE) }])?;
-        let dnsmasq = start_dnsmasq(&[(BRIDGE, "10.77.0")])?;
-        let directory = Directory::start()?;
+        let (point, dnsmasq, directory) = start_cafe(&[("shared", SHARED_KEY)])?;
         directory.leave_share_token()?;
         let agent = Agent::start(&Shared { network: "cafe", key: SHARED_KEY }, &directory.unvouched_token()?)?;
         let router = directory.await_router().context("the agent and its server")?;

@@ -18,15 +18,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::json;
 
-use crate::access_point::{AP, AccessPoint, Bss};
+use crate::access_point::{AP, AccessPoint};
 use crate::checks::Checks;
 use crate::client::{Client, GREETED, NOT_GREETED, Running, Visit};
 use crate::directory::Directory;
 use crate::liar::{Liar, count_visitors};
 use crate::network::{remove_cable, within};
 use crate::process::{Daemon, run, tool};
-use crate::scene::{BRIDGE, MOBILE, SHARED_KEY, SSID, TITLE, connect_to_server, lay_network, start_dnsmasq};
-use crate::station::{FREQUENCY, Station, write_dhcp_script};
+use crate::scene::{MOBILE, SHARED_KEY, SSID, TITLE, connect_to_server, start_cafe};
+use crate::station::{FREQUENCY, Station};
 
 /// Tells the story.
 ///
@@ -61,12 +61,7 @@ impl Scene {
     /// Up to the moment when the network is proved, the guest has its list and no server any more, and the laptop is a
     /// station.
     fn set_up() -> Result<Self> {
-        lay_network()?;
-        write_dhcp_script()?;
-        let keys = [("shared", SHARED_KEY)];
-        let point = AccessPoint::start(&[Bss { ssid: SSID, keys: &keys, bridge: Some(BRIDGE) }])?;
-        let dnsmasq = start_dnsmasq(&[(BRIDGE, "10.77.0")])?;
-        let directory = Directory::start()?;
+        let (point, dnsmasq, directory) = start_cafe(&[("shared", SHARED_KEY)])?;
         directory.leave_share_token()?;
         let (guest, laptop, liar) = (Station::start(1)?, Station::start(2)?, Station::start(3)?);
         connect_to_server(&guest, "192.0.2", MOBILE)?;
