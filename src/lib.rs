@@ -4,7 +4,7 @@
 //! (`welcome_core`), which decides, and performs what the core says; [`portal`] shows the outcome to the station;
 //! [`upstream`] tells the server. [`config`] is what the sharer wants, [`bus`] the way to
 //! the other programs of an OpenWrt router, [`status`] what the operator sees, [`advertise`] what the router's DHCP
-//! servers say of us, [`air`] what our radios carry for a proof of ownership, [`wire`] a connection with or without TLS, [`mod@file`] how things are kept on flash, [`run`] starts
+//! servers say of us, [`air`] what our radios carry for a proof of ownership, [`wire`] a connection with or without TLS, [`mod@tls`] its cryptography, [`mod@file`] how things are kept on flash, [`run`] starts
 //! and stops everything, [`tasks`] keeps what runs, [`clock`] tells the time, [`local_time`] the time of day in its [`mod@zone`], [`mod@day`] is what is
 //! remembered until midnight, and [`meter`] how long things took.
 //!
@@ -32,6 +32,7 @@ pub mod rpcd;
 pub mod run;
 pub mod status;
 pub mod tasks;
+pub mod tls;
 pub mod uplink;
 pub mod upstream;
 pub mod watch;

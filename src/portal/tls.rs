@@ -77,7 +77,7 @@ impl Certificate {
 fn server_config(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let chain = certificates(cert).with_context(|| format!("read the certificate {}", cert.display()))?;
     let private = PrivateKeyDer::from_pem_file(key).with_context(|| format!("read the key {}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = crate::tls::provider();
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .context("set up TLS")?

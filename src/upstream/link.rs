@@ -170,7 +170,7 @@ fn connector(ca_file: Option<&Path>) -> anyhow::Result<tokio_rustls::TlsConnecto
         Some(file) => read_roots(file).with_context(|| format!("read certificates from {}", file.display()))?,
         None => system_roots()?,
     };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = crate::tls::provider();
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
