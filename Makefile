@@ -146,6 +146,7 @@ needs:
 needs-cross: needs
 ifndef DOCKER
 	$(call packages_unless,test -x /usr/bin/rustc -a -d /usr/lib/rustlib/src/rust/library,rustc-web rust-web-src)
+	$(call package,ld.lld-22,lld-22)
 	$(call packages_unless,python3 -c 'import ensurepip',python3 python3-venv)
 	@[ -x $(CROSS)/zig/bin/python3 ] || { echo "installing zig" && python3 -m venv $(CROSS)/zig && \
 	    $(CROSS)/zig/bin/pip install --quiet --disable-pip-version-check ziglang==0.15.2; }

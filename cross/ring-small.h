@@ -1,9 +1,12 @@
-/* Included before everything else of a C file for a 64-bit processor of ARM's or Intel's (zigcc does so).
+/* Included before everything else of a file of C or assembler for a 64-bit processor of ARM's or Intel's (zigcc does so).
  *
  * On those ring has 176 kB of tables to be faster at P-256 and Ed25519; elsewhere it takes its own variant without them. A
  * router does such a computation once a handshake, and a tenth of the agent would be tables. What ring defines with the
  * tables alone leads to what it defines without, under the same names: the same arguments, the same result. */
-#if !defined(__ASSEMBLER__) && defined(__has_include)
+#if defined(__ASSEMBLER__)
+/* Nothing unwinds: what a debugger needs goes where linkers strip it. */
+.cfi_sections .debug_frame
+#elif defined(__has_include)
 #if __has_include("ring_core_generated/prefix_symbols.h")
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
-//! Builds the agent for routers without docker: Debian's compiler and its source of std, zig as C compiler and linker.
+//! Builds the agent for routers without docker: Debian's compiler, its source of std and its lld, zig as C compiler and
+//! for what musl adds to a program.
 //!
 //! In: the repository and a list of targets. Out: `DIR/TRIPLE/welcomed`, static, stripped. Says what is missing and how to
 //! get it; installs nothing (`make cross` does). `cross.toml` describes the same for the tool `cross`; a test compares.
@@ -115,10 +116,14 @@ impl Tools {
     fn cargo(&self, options: &Options, target: &Target, panic_messages: bool) -> anyhow::Result<Command> {
         let links = self.out.join("bin");
         fs::create_dir_all(&links).with_context(|| format!("make {}", links.display()))?;
-        let compiler = links.join(format!("zigcc-{}", target.triple));
-        if !compiler.exists() {
-            symlink(self.wrappers.join("zigcc"), &compiler).with_context(|| format!("link {}", compiler.display()))?;
-        }
+        let wrapper = |name: &str| {
+            let link = links.join(format!("{name}-{}", target.triple));
+            if !link.exists() {
+                symlink(self.wrappers.join(name), &link).with_context(|| format!("link {}", link.display()))?;
+            }
+            anyhow::Ok(link)
+        };
+        let (compiler, linker) = (wrapper("zigcc")?, wrapper("ziglink")?);
         let (name, caches) = (variable(target), self.out.join("zig-cache"));
         let upper = name.to_uppercase();
         let mut cargo = Command::new("cargo");
@@ -135,7 +140,7 @@ impl Tools {
             .env("RUSTC_BOOTSTRAP", "1")
             // musl's times have 64 bits since 1.2: this for the libc crate in std, a flag below for the one beside it.
             .env("RUST_LIBC_UNSTABLE_MUSL_V1_2_3", "1")
-            .env(format!("CARGO_TARGET_{upper}_LINKER"), &compiler)
+            .env(format!("CARGO_TARGET_{upper}_LINKER"), linker)
             .env(format!("CC_{name}"), &compiler)
             .env(format!("AR_{name}"), self.wrappers.join("zigar"))
             .env(format!("CARGO_TARGET_{upper}_RUSTFLAGS"), rustflags(target, panic_messages))
@@ -154,11 +159,12 @@ fn variable(target: &Target) -> String {
 pub fn rustflags(target: &Target, panic_messages: bool) -> String {
     let mut flags = String::from(
         // crt1.o and libc.a come from zig. mips and riscv64 would be dynamic. Nothing unwinds. Of a type that writes itself for
-        // debugging the name is enough. Static programs that may lie anywhere (ASLR) rustc makes for x86_64 alone, and zig
-        // does not link them.
-        "-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static \
+        // debugging the name is enough.
+        "-Clink-self-contained=no -Ctarget-feature=+crt-static \
          -Cforce-unwind-tables=no --cfg=libc_unstable_musl_v1_2 -Zunstable-options -Zfmt-debug=shallow",
     );
+    // rustc asks for static programs that may lie anywhere on x86_64 alone, and in a way that zig does not know.
+    flags += if target.is_pie { " -Crelocation-model=pie -Clink-arg=-pie" } else { " -Crelocation-model=static" };
     for more in target.rustflags {
         flags = format!("{flags} {more}");
     }
@@ -171,6 +177,9 @@ pub fn rustflags(target: &Target, panic_messages: bool) -> String {
 fn look_for_tools(zig: &Path) -> anyhow::Result<()> {
     if !Path::new(RUSTC).exists() || !Path::new(STD_SOURCE).exists() {
         bail!("{RUSTC} or its source is missing: sudo apt-get install rustc-web rust-web-src");
+    }
+    if !Path::new(LLD).exists() {
+        bail!("{LLD} is missing: sudo apt-get install lld-22");
     }
     let python = zig.join("bin/python3");
     let asked = Command::new(&python).args(["-m", "ziglang", "version"]).output();
@@ -193,6 +202,8 @@ fn path_with(first: &Path) -> anyhow::Result<OsString> {
 /// The version that `cross/Dockerfile` has, too.
 pub const ZIG: &str = "0.15.2";
 const RUSTC: &str = "/usr/bin/rustc";
+/// The linker that `cross/ziglink` calls.
+const LLD: &str = "/usr/bin/ld.lld-22";
 const STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Target {
     pub zig: &'static str,
     /// What the compiler is told of it beside what all are.
     pub rustflags: &'static [&'static str],
+    /// Whether its programs lie at a place in memory that changes from run to run (ASLR). On MIPS every call would go by a table.
+    pub is_pie: bool,
     /// How large what we ship for it may be: the budget, or what was measured in November 2026 and a little more where it is
     /// above. MIPS has no short instructions that are safe to use.
     pub limits: Limits,
@@ -46,11 +48,27 @@ impl Target {
         let mut head = [0; 20];
         let read = File::open(program).and_then(|mut file| file.read_exact(&mut head));
         read.with_context(|| format!("read {}", program.display()))?;
-        let (bits, order, machine) = self.elf;
-        let machine = if order == BIG { machine.to_be_bytes() } else { machine.to_le_bytes() };
-        let fits = head.starts_with(b"\x7fELF") && head[4..6] == [bits / 32, order] && head[18..] == machine;
+        let due = self.head();
+        // In between is the system's name for itself, which differs and says nothing.
+        let fits = head[..6] == due[..6] && head[18..] == due[18..];
         ensure!(fits, "{} is no program for {}", program.display(), self.triple);
+        ensure!(head[16..18] == due[16..18], "{}: ASLR is not as it is to be on {}", program.display(), self.name);
         Ok(())
+    }
+
+    /// What its programs begin with: the first fields of ELF's header.
+    #[must_use]
+    pub fn head(&self) -> [u8; 20] {
+        let (bits, order, machine) = self.elf;
+        // A program that may lie anywhere is a shared object to ELF.
+        let kind: u16 = if self.is_pie { 3 } else { 2 };
+        let mut head = *b"\x7fELF\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        head[4..6].copy_from_slice(&[bits / 32, order]);
+        for (at, number) in [(16, kind), (18, machine)] {
+            let bytes = if order == BIG { number.to_be_bytes() } else { number.to_le_bytes() };
+            head[at..at + 2].copy_from_slice(&bytes);
+        }
+        head
     }
 }
 
@@ -65,7 +83,8 @@ pub const TARGETS: [Target; 6] = [
         qemu: "qemu-aarch64-static",
         zig: "aarch64-linux-musl",
         rustflags: &[],
-        limits: Limits { binary: 2_000_000, package: 1_030_000 },
+        is_pie: true,
+        limits: BUDGET,
         elf: (64, LITTLE, 183),
         archs_24_10: AARCH64,
         archs_25_12: AARCH64,
@@ -77,6 +96,7 @@ pub const TARGETS: [Target; 6] = [
         zig: "arm-linux-musleabihf",
         // Thumb-2 is a quarter smaller. d16 to d31 are missing in the Armada 38x, and rustc uses them: rust-lang/rust#159973.
         rustflags: &["-Ctarget-feature=+thumb-mode,-d32"],
+        is_pie: true,
         limits: BUDGET,
         elf: (32, LITTLE, 40),
         archs_24_10: ARMV7,
@@ -89,6 +109,7 @@ pub const TARGETS: [Target; 6] = [
         // Soft float.
         zig: "mipsel-linux-musleabi",
         rustflags: &[],
+        is_pie: false,
         limits: Limits { binary: 2_390_000, package: 1_130_000 },
         elf: (32, LITTLE, 8),
         archs_24_10: MIPSEL,
@@ -101,6 +122,7 @@ pub const TARGETS: [Target; 6] = [
         // Soft float.
         zig: "mips-linux-musleabi",
         rustflags: &[],
+        is_pie: false,
         limits: Limits { binary: 2_390_000, package: 1_130_000 },
         elf: (32, BIG, 8),
         // The 4KEc of Realtek's RTL838x is MIPS32 release 2, too; since 25.12 it uses the packages of the 24Kc.
@@ -113,7 +135,8 @@ pub const TARGETS: [Target; 6] = [
         qemu: "qemu-x86_64-static",
         zig: "x86_64-linux-musl",
         rustflags: &[],
-        limits: Limits { binary: 2_100_000, package: 1_050_000 },
+        is_pie: true,
+        limits: BUDGET,
         elf: (64, LITTLE, 62),
         archs_24_10: &["x86_64"],
         archs_25_12: &["x86_64"],
@@ -124,7 +147,8 @@ pub const TARGETS: [Target; 6] = [
         qemu: "qemu-riscv64-static",
         zig: "riscv64-linux-musl",
         rustflags: &[],
-        limits: Limits { binary: 2_000_000, package: 1_035_000 },
+        is_pie: true,
+        limits: BUDGET,
         elf: (64, LITTLE, 243),
         archs_24_10: &["riscv64_riscv64"],
         archs_25_12: &["riscv64_generic"],
@@ -182,13 +206,12 @@ mod tests {
     fn a_program_for_something_else_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for built in TARGETS {
-            let (bits, order, machine) = built.elf;
-            let machine = if order == BIG { machine.to_be_bytes() } else { machine.to_le_bytes() };
-            let head = [b"\x7fELF", &[bits / 32, order, 1][..], &[0; 9], &[2, 0], &machine].concat();
-            std::fs::write(&file, head).unwrap();
+            std::fs::write(&file, built.head()).unwrap();
             for target in TARGETS {
                 assert_eq!(target.check(file.path()).is_ok(), target == built, "{} as {}", built.name, target.name);
             }
+            let otherwise = Target { is_pie: !built.is_pie, ..built };
+            assert!(otherwise.check(file.path()).is_err(), "{}", built.name);
         }
         std::fs::write(&file, "#!/bin/sh\n").unwrap();
         assert!(TARGETS[0].check(file.path()).is_err());

@@ -80,9 +80,7 @@ pub(crate) fn options(dir: &Path, mtime: u64) -> Options {
 
 /// Begins like a program for the target.
 pub(crate) fn program(target: Target) -> Vec<u8> {
-    let (bits, order, machine) = target.elf;
-    let machine = if order == 2 { machine.to_be_bytes() } else { machine.to_le_bytes() };
-    [b"\x7fELF", &[bits / 32, order, 1][..], &[0; 9], &[2, 0], &machine, target.triple.as_bytes()].concat()
+    [&target.head(), target.triple.as_bytes()].concat()
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) {
