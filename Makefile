@@ -60,6 +60,7 @@ test: needs-test needs-browser programs lab-program ## All tests, then the whole
 	$(MAKE) --no-print-directory api
 	$(LAB) run doors --bin-dir $(BUILD)/debug
 	$(LAB) run ownership --bin-dir $(BUILD)/debug
+	$(LAB) run sharer --bin-dir $(BUILD)/debug
 	$(LAB) run variants --bin-dir $(BUILD)/debug
 	$(LAB) run greet --bin-dir $(BUILD)/debug
 
